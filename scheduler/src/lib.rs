@@ -1,1 +1,25 @@
-//! scheduler
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod dispatcher;
+mod event_loop;
+mod fallback;
+mod here;
+mod home;
+mod io;
+mod pool;
+mod rejected;
+mod task;
+mod time;
+mod unconfined;
+
+pub use dispatcher::{Dispatch, Dispatcher};
+pub use event_loop::block_on;
+pub use fallback::fallback;
+pub use home::Home;
+pub use io::run_in_place;
+pub use rejected::Rejected;
+pub use task::{Task, Wakeup, mark_yield};
+pub use time::{Sleep, TimeSource, now};
+pub use unconfined::unconfined_queue_is_empty;

@@ -1,0 +1,256 @@
+//! [`Dispatcher`]: where tasks run.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::event_loop::EventLoop;
+use crate::here::Here;
+use crate::pool::{self, Pool};
+use crate::{Home, Rejected, Task, TimeSource, Wakeup, unconfined};
+
+/// A dispatcher of your own: it runs the tasks it is given, each exactly once, by [`Task::run`].
+///
+/// Kotlin: `CoroutineDispatcher`.
+#[doc(alias = "CoroutineDispatcher")]
+pub trait Dispatch: Send + Sync + 'static {
+    /// Takes `task` to run it, on whatever thread, after this call has returned.
+    ///
+    /// # Errors
+    /// If it cannot run it: the task goes back with the reason.
+    fn dispatch(&self, task: Task) -> Result<(), Rejected>;
+
+    /// As [`dispatch`](Dispatch::dispatch), for a task that gave way to the others: it goes behind all that wait.
+    ///
+    /// # Errors
+    /// As [`dispatch`](Dispatch::dispatch).
+    fn dispatch_yield(&self, task: Task) -> Result<(), Rejected> {
+        self.dispatch(task)
+    }
+
+    /// Whether a coroutine that is started from this very thread must be dispatched. `false` lets it run in place.
+    fn is_dispatch_needed(&self) -> bool {
+        true
+    }
+
+    /// The clock and timers of this dispatcher, if it has its own.
+    fn time_source(&self) -> Option<Arc<dyn TimeSource>> {
+        None
+    }
+
+    /// What `Debug` prints.
+    fn name(&self) -> Cow<'static, str> {
+        "custom".into()
+    }
+}
+
+/// Where tasks run: a handle, cheap to clone. Two are equal if they name the same place.
+///
+/// Kotlin: `CoroutineDispatcher`, with `Dispatchers.Default`, `.IO` and `.Unconfined`.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, Home};
+///
+/// assert_eq!(format!("{:?}", Dispatcher::IO), "Dispatchers.IO");
+/// let io = Dispatcher::IO.resolve(&Home::own());
+/// assert!(io.is_io() && !io.runs_here());
+/// ```
+#[derive(Clone)]
+#[doc(alias = "Dispatchers")]
+#[doc(alias = "CoroutineDispatcher")]
+pub struct Dispatcher {
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    Default,
+    Io,
+    Unconfined,
+    Pool(Arc<Pool>),
+    PoolIo(Arc<Pool>),
+    Loop(Arc<EventLoop>),
+    Custom(Arc<dyn Dispatch>),
+}
+
+impl From<Kind> for Dispatcher {
+    fn from(kind: Kind) -> Dispatcher {
+        Dispatcher { kind }
+    }
+}
+
+impl Dispatcher {
+    /// The dispatcher for computations: as many tasks at a time as its runtime has workers.
+    ///
+    /// A name that [`resolve`](Dispatcher::resolve) turns into the pool of a [`Home`]; unresolved it stands for the process's own.
+    ///
+    /// Kotlin: `Dispatchers.Default`.
+    #[doc(alias = "Dispatchers.Default")]
+    pub const DEFAULT: Dispatcher = Dispatcher {
+        kind: Kind::Default,
+    };
+
+    /// The dispatcher for blocking calls: at most `max(64, cores)` at a time, on threads beyond the workers'. More wait in order.
+    ///
+    /// A name that [`resolve`](Dispatcher::resolve) turns into the IO of a [`Home`]; unresolved it stands for the process's own.
+    ///
+    /// Kotlin: `Dispatchers.IO`.
+    #[doc(alias = "Dispatchers.IO")]
+    pub const IO: Dispatcher = Dispatcher { kind: Kind::Io };
+
+    /// The dispatcher that runs a task on the thread that wakes it, in place. A task woken while another unconfined one runs on that
+    /// thread runs after it, in order, so that the stack stays flat.
+    ///
+    /// Kotlin: `Dispatchers.Unconfined`.
+    #[doc(alias = "Dispatchers.Unconfined")]
+    pub const UNCONFINED: Dispatcher = Dispatcher {
+        kind: Kind::Unconfined,
+    };
+
+    /// The dispatcher that runs tasks on a tokio runtime: on the workers of a multi-thread one, in strict order on the thread of a current-thread one.
+    ///
+    /// A current-thread runtime runs them while something calls its `block_on`. The drainers are started by the first call
+    /// for a runtime; when the runtime shuts down, the dispatcher rejects tasks.
+    ///
+    /// Kotlin: `Executor.asCoroutineDispatcher()`.
+    #[doc(alias = "asCoroutineDispatcher")]
+    pub fn tokio(handle: Handle) -> Dispatcher {
+        Kind::Pool(pool::of(&handle)).into()
+    }
+
+    /// A dispatcher of your own. Each call makes one that equals only its clones.
+    pub fn new(dispatch: impl Dispatch) -> Dispatcher {
+        Kind::Custom(Arc::new(dispatch)).into()
+    }
+
+    /// What [`DEFAULT`](Dispatcher::DEFAULT) and [`IO`](Dispatcher::IO) stand for in `home`; every other dispatcher unchanged.
+    pub fn resolve(&self, home: &Home) -> Dispatcher {
+        match self.kind {
+            Kind::Default => Kind::Pool(home.pool.clone()).into(),
+            Kind::Io => Kind::PoolIo(home.pool.clone()).into(),
+            _ => self.clone(),
+        }
+    }
+
+    /// Hands over `task` to be run; [`UNCONFINED`](Dispatcher::UNCONFINED) may run it before this returns.
+    ///
+    /// # Errors
+    /// If the runtime behind it has shut down, or a custom dispatcher refuses. A task taken by a pool that shuts down before running it
+    /// is [rescheduled](Task::reschedule).
+    ///
+    /// # Panics
+    /// Passes on a panic of a custom dispatcher.
+    pub fn dispatch(&self, task: Task, how: Wakeup) -> Result<(), Rejected> {
+        match &self.kind {
+            Kind::Pool(pool) => {
+                task.set_owner(0);
+                pool.push(task, how)
+            }
+            Kind::Loop(events) => {
+                task.set_owner(0);
+                events.push_task(task);
+                Ok(())
+            }
+            Kind::Default => {
+                task.set_owner(0);
+                pool::own().push(task, how)
+            }
+            Kind::PoolIo(pool) => {
+                task.set_owner(0);
+                pool.push_io(task)
+            }
+            Kind::Io => {
+                task.set_owner(0);
+                pool::own().push_io(task)
+            }
+            Kind::Unconfined => {
+                task.set_owner(0);
+                unconfined::dispatch(task);
+                Ok(())
+            }
+            Kind::Custom(custom) => {
+                task.set_owner(address(custom));
+                if how == Wakeup::Yield {
+                    custom.dispatch_yield(task)
+                } else {
+                    custom.dispatch(task)
+                }
+            }
+        }
+    }
+
+    /// Whether a coroutine started or resumed from here must go through [`dispatch`](Dispatcher::dispatch). False for
+    /// [`UNCONFINED`](Dispatcher::UNCONFINED), and for custom dispatchers that say so.
+    pub fn is_dispatch_needed(&self) -> bool {
+        match &self.kind {
+            Kind::Unconfined => false,
+            Kind::Custom(custom) => custom.is_dispatch_needed(),
+            _ => true,
+        }
+    }
+
+    /// Whether this is [`UNCONFINED`](Dispatcher::UNCONFINED).
+    pub fn is_unconfined(&self) -> bool {
+        matches!(self.kind, Kind::Unconfined)
+    }
+
+    /// Whether this is [`IO`](Dispatcher::IO), of whatever home.
+    pub fn is_io(&self) -> bool {
+        matches!(self.kind, Kind::Io | Kind::PoolIo(_))
+    }
+
+    /// Whether this thread is, right now, running a task of this very dispatcher.
+    pub fn runs_here(&self) -> bool {
+        let this = match &self.kind {
+            Kind::Default => Here::Pool(pool::own().address()),
+            Kind::Io => Here::Io(pool::own().address()),
+            Kind::Unconfined => Here::Unconfined,
+            Kind::Pool(pool) => Here::Pool(pool.address()),
+            Kind::PoolIo(pool) => Here::Io(pool.address()),
+            Kind::Loop(events) => Here::Loop(Arc::as_ptr(events).addr()),
+            Kind::Custom(custom) => Here::Custom(address(custom)),
+        };
+        Here::current() == this
+    }
+}
+
+fn address(custom: &Arc<dyn Dispatch>) -> usize {
+    Arc::as_ptr(custom).cast::<()>().addr()
+}
+
+impl PartialEq for Dispatcher {
+    fn eq(&self, other: &Dispatcher) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Default, Kind::Default)
+            | (Kind::Io, Kind::Io)
+            | (Kind::Unconfined, Kind::Unconfined) => true,
+            (Kind::Pool(a), Kind::Pool(b)) | (Kind::PoolIo(a), Kind::PoolIo(b)) => {
+                Arc::ptr_eq(a, b)
+            }
+            (Kind::Loop(a), Kind::Loop(b)) => Arc::ptr_eq(a, b),
+            (Kind::Custom(a), Kind::Custom(b)) => address(a) == address(b),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Dispatcher {}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Default => f.write_str("Dispatchers.Default"),
+            Kind::Io => f.write_str("Dispatchers.IO"),
+            Kind::Unconfined => f.write_str("Dispatchers.Unconfined"),
+            Kind::Loop(_) => f.write_str("EventLoop"),
+            Kind::Pool(pool) if pool.is_own() => f.write_str("Dispatchers.Default"),
+            Kind::PoolIo(pool) if pool.is_own() => f.write_str("Dispatchers.IO"),
+            Kind::Pool(pool) => write!(f, "Tokio({})", pool.handle().id()),
+            Kind::PoolIo(pool) => write!(f, "Tokio({}).IO", pool.handle().id()),
+            Kind::Custom(custom) => f.write_str(&custom.name()),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! [`Home`]: where `DEFAULT` and `IO` point.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use crate::dispatcher::{Dispatcher, Kind};
+use crate::event_loop;
+use crate::pool::{self, Pool};
+
+/// Where [`Dispatcher::DEFAULT`] and [`Dispatcher::IO`] point for a tree of coroutines.
+///
+/// It is resolved once, at the root, and inherited: a tree entered from a task of a multi-thread tokio runtime runs on that
+/// runtime, everything else on the process's own, which starts at first use and has `max(2, cores)` workers.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, Home};
+///
+/// let (home, here) = Home::current(); // no tokio around
+/// assert_eq!(Dispatcher::DEFAULT.resolve(&home), here);
+/// ```
+#[derive(Clone)]
+pub struct Home {
+    pub(crate) pool: Arc<Pool>,
+}
+
+impl Home {
+    /// The process's own runtime, started at first use.
+    ///
+    /// # Panics
+    /// If the operating system refuses the threads, at first use.
+    pub fn own() -> Home {
+        Home {
+            pool: pool::own().clone(),
+        }
+    }
+
+    /// The home and the dispatcher of a root that starts on this thread, here and now:
+    ///
+    /// - on a multi-thread tokio runtime: that runtime's pool, for both;
+    /// - in a coroutine of an event loop ([`block_on`](crate::block_on)): the own runtime, and the loop;
+    /// - on another current-thread tokio runtime: the own runtime, and that runtime as a dispatcher;
+    /// - without tokio: the own runtime, and its pool.
+    pub fn current() -> (Home, Dispatcher) {
+        let handle = Handle::try_current().ok();
+        if let Some(dispatcher) = event_loop::current(handle.as_ref()) {
+            return (Home::own(), dispatcher);
+        }
+        match handle {
+            Some(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+                let pool = pool::of(&handle);
+                let dispatcher = Dispatcher::from(Kind::Pool(pool.clone()));
+                (Home { pool }, dispatcher)
+            }
+            Some(handle) => (Home::own(), Dispatcher::tokio(handle)),
+            None => {
+                let home = Home::own();
+                let dispatcher = Dispatcher::DEFAULT.resolve(&home);
+                (home, dispatcher)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Home").field(&self.pool).finish()
+    }
+}
