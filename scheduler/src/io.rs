@@ -41,7 +41,7 @@ pub fn run_in_place<R, F: FnOnce() -> R>(io: &Dispatcher, f: F) -> Result<R, F> 
     if Here::current() != Here::Pool(pool.address()) || pool.is_fifo() {
         return Err(f);
     }
-    let Some(_permit) = pool.io().try_permit() else {
+    let Some(_permit) = pool.io().try_permit(pool) else {
         return Err(f);
     };
     Ok(block_in_place(|| {

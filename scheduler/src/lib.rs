@@ -10,6 +10,7 @@ mod home;
 mod io;
 mod pool;
 mod rejected;
+mod shim;
 mod task;
 mod time;
 mod unconfined;

@@ -1,106 +1,417 @@
-//! The pool.
+//! The worker pool: drainers that live as tasks on tokio's workers and share this crate's own queues.
+//!
+//! ```text
+//!   launch ───> back of the pushing drainer's deque ─┐
+//!   wake ─────> its next slot ───────────────────────┼──> drainers ──> Task::run
+//!   yield, or ─> injector ───────────────────────────┘    (steal from one another)
+//!   from outside
+//! ```
 
-use std::collections::HashMap;
+mod drainer;
+mod gate;
+mod idle;
+mod io;
+mod monitor;
+mod registry;
+mod seat;
+
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
-use tokio::runtime::{Handle, Id, RuntimeFlavor};
+use crossbeam_deque::Injector;
+use parking_lot::RwLock;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::here::Here;
+use crate::task::report;
 use crate::{Rejected, Task, Wakeup};
+use drainer::{Drainer, Keeper};
+use gate::Gate;
+use idle::Idle;
+pub(crate) use io::Io;
+pub(crate) use registry::{of, own};
+use seat::{Local, Seat};
 
+/// So many spares at most.
+const MAX_SPARES: usize = 512;
+
+/// The tasks of one tokio runtime.
 pub(crate) struct Pool {
     handle: Handle,
-    closed: AtomicBool,
     own: bool,
+    /// On a current-thread runtime: one drainer, strict order.
+    fifo: bool,
+    workers: usize,
+    injector: Injector<Task>,
+    gate: Gate,
+    /// The monitor looks at this pool.
+    armed: AtomicBool,
+    /// The monitor's next look has nothing to compare with.
+    rearmed: AtomicBool,
+    idle: Idle,
+    seats: RwLock<Arc<[Arc<Seat>]>>,
+    /// Goes up when `seats` changes.
+    generation: AtomicUsize,
+    /// How many of the seats are stuck.
+    stuck: AtomicUsize,
+    /// A spare was spawned and has not run yet.
+    spare_coming: AtomicBool,
     io: Io,
+    timers: OnceLock<bool>,
 }
-
-pub(crate) struct Io;
-pub(crate) struct Permit;
-impl Io {
-    pub(crate) fn try_permit(&self) -> Option<Permit> {
-        Some(Permit)
-    }
-}
-
-static REGISTRY: OnceLock<Mutex<HashMap<Id, Arc<Pool>>>> = OnceLock::new();
-
-pub(crate) fn of(handle: &Handle) -> Arc<Pool> {
-    let mut map = REGISTRY.get_or_init(Default::default).lock();
-    map.entry(handle.id())
-        .or_insert_with(|| Arc::new(Pool::new(handle.clone(), false)))
-        .clone()
-}
-
-pub(crate) fn own() -> &'static Arc<Pool> {
-    static OWN: OnceLock<(tokio::runtime::Runtime, Arc<Pool>)> = OnceLock::new();
-    &OWN.get_or_init(|| {
-        let rt = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("threads");
-        let pool = Arc::new(Pool::new(rt.handle().clone(), true));
-        (rt, pool)
-    })
-    .1
-}
-
-pub(crate) fn before_blocking() {}
 
 impl Pool {
     fn new(handle: Handle, own: bool) -> Pool {
+        let fifo = handle.runtime_flavor() != RuntimeFlavor::MultiThread;
+        let workers = if fifo { 1 } else { handle.metrics().num_workers() };
         Pool {
             handle,
-            closed: AtomicBool::new(false),
             own,
-            io: Io,
+            fifo,
+            workers,
+            injector: Injector::new(),
+            gate: Gate::new(),
+            armed: AtomicBool::new(false),
+            rearmed: AtomicBool::new(false),
+            idle: Idle::new(),
+            seats: RwLock::new(Arc::from([])),
+            generation: AtomicUsize::new(1),
+            stuck: AtomicUsize::new(0),
+            spare_coming: AtomicBool::new(false),
+            io: Io::new(),
+            timers: OnceLock::new(),
         }
     }
-    pub(crate) fn push(self: &Arc<Self>, task: Task, _how: Wakeup) -> Result<(), Rejected> {
-        let here = Here::Pool(self.address());
-        self.handle.spawn(async move {
-            let _here = here.enter();
-            task.run();
-        });
+
+    /// Spawns the drainers.
+    fn start(self: &Arc<Self>) {
+        self.handle.spawn(Keeper(self.clone()));
+        for _ in 0..self.workers {
+            self.spawn_drainer(false);
+        }
+    }
+
+    fn spawn_drainer(self: &Arc<Self>, spare: bool) {
+        let drainer = {
+            let mut seats = self.seats.write();
+            let local = Local::new(self.clone(), spare, seats.len() + 1);
+            *seats = seats.iter().chain([&local.seat]).cloned().collect();
+            Drainer::new(local)
+        };
+        self.generation.fetch_add(1, Ordering::Release);
+        self.handle.spawn(drainer);
+    }
+
+    /// A drainer is polled for the first time.
+    fn started(&self, seat: &Seat) {
+        if seat.spare {
+            self.spare_coming.store(false, Ordering::Release);
+        }
+    }
+
+    /// A spare has retired.
+    fn leave(&self, seat: &Arc<Seat>) {
+        {
+            let mut seats = self.seats.write();
+            let others = seats.iter().filter(|other| !Arc::ptr_eq(other, seat));
+            *seats = others.cloned().collect();
+        }
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn seats(&self) -> Arc<[Arc<Seat>]> {
+        self.seats.read().clone()
+    }
+
+    /// Brings a drainer's copy of the seats up to date.
+    fn refresh(&self, copy: &mut (usize, Arc<[Arc<Seat>]>)) {
+        let generation = self.generation.load(Ordering::Acquire);
+        if copy.0 != generation {
+            *copy = (generation, self.seats());
+        }
+    }
+
+    /// Takes `task` to run it.
+    pub(crate) fn push(self: &Arc<Self>, task: Task, how: Wakeup) -> Result<(), Rejected> {
+        if self.gate.is_closed() {
+            return Err(self.rejected(task));
+        }
+        // A thread that blocks inside a task is a stranger here: what it wakes must not wait for it.
+        let inside = Here::current() == Here::Pool(self.address());
+        if inside && !self.fifo {
+            let mut task = Some(task);
+            let queued = Local::with(self, |local| {
+                match (how, task.take()) {
+                    (_, None) => {}
+                    (Wakeup::Yield, Some(task)) => self.injector.push(task),
+                    (Wakeup::Wake, Some(task)) => local.push_next(task),
+                    (Wakeup::Launch | Wakeup::Again, Some(task)) => local.push_back(task),
+                }
+                local.len() + usize::from(how == Wakeup::Yield)
+            });
+            if let Some(task) = task {
+                return self.push_outside(task);
+            }
+            if queued.is_some_and(|queued| queued > 1) && self.idle.any() {
+                self.wake_one(true);
+            }
+            self.watch();
+            return Ok(());
+        }
+        if inside {
+            // The only drainer is running, and looks here before it sleeps.
+            self.injector.push(task);
+            return Ok(());
+        }
+        self.push_outside(task)
+    }
+
+    fn push_outside(self: &Arc<Self>, task: Task) -> Result<(), Rejected> {
+        self.injector.push(task);
+        if self.idle.any_after_push() {
+            self.wake_one(false);
+        } else if self.stuck.load(Ordering::Relaxed) > 0 {
+            self.add_spare();
+        }
+        self.watch();
+        if self.gate.closed_after_push() {
+            self.sweep();
+        }
         Ok(())
     }
+
+    /// Takes `task` to run it on an IO thread.
     pub(crate) fn push_io(self: &Arc<Self>, task: Task) -> Result<(), Rejected> {
-        let here = Here::Io(self.address());
-        self.handle.spawn_blocking(move || {
-            let _here = here.enter();
-            task.run();
-        });
+        if self.gate.is_closed() {
+            return Err(self.rejected(task));
+        }
+        io::push(self, task);
+        if self.gate.closed_after_push() {
+            self.sweep();
+        }
         Ok(())
     }
+
+    fn rejected(&self, task: Task) -> Rejected {
+        Rejected::new(task, "the tokio runtime of this dispatcher has shut down")
+    }
+
+    fn watch(self: &Arc<Self>) {
+        if !self.fifo && !self.armed.load(Ordering::Relaxed) {
+            monitor::arm(self);
+        }
+    }
+
+    /// Wakes an idle drainer, unless one is being woken.
+    fn wake_one(&self, from_drainer: bool) {
+        let seats = self.seats();
+        if let Some(at) = self.idle.claim(seats.iter().map(|seat| &seat.status)) {
+            self.wake(&seats[at], from_drainer);
+        }
+    }
+
+    fn wake(&self, seat: &Seat, from_drainer: bool) {
+        let waker = seat.waker.lock().clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        if from_drainer {
+            // tokio put the drainer into this worker's own slot, which nobody steals from, and notified
+            // no one. Another task pushes it out from there.
+            self.handle.spawn(async {});
+        }
+    }
+
+    /// A drainer that has found work wakes the next one if there is more.
+    fn chain(&self) {
+        if self.idle.any() {
+            let more = !self.injector.is_empty()
+                || Local::with(self, |local| local.len() > 0).unwrap_or(false);
+            if more {
+                self.wake_one(true);
+            }
+        }
+    }
+
+    /// Whether there is work for a drainer that has nothing in its own deque.
+    fn has_work_to_steal(&self) -> bool {
+        !self.injector.is_empty() || self.seats().iter().any(|seat| !seat.stealer.is_empty())
+    }
+
+    /// Whether there are more working drainers than workers.
+    fn is_surplus(&self) -> bool {
+        self.seats().len() > self.workers + self.stuck.load(Ordering::Acquire)
+    }
+
+    fn stick(&self, seat: &Seat) {
+        if !seat.stuck.swap(true, Ordering::AcqRel) {
+            self.stuck.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn unstick(&self, seat: &Seat) {
+        if seat.stuck.load(Ordering::Relaxed) && seat.stuck.swap(false, Ordering::AcqRel) {
+            self.stuck.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Adds a drainer in place of one whose thread is blocked.
+    fn add_spare(self: &Arc<Self>) {
+        let seats = self.seats().len();
+        let working = seats.saturating_sub(self.stuck.load(Ordering::Acquire));
+        if working < self.workers
+            && seats < self.workers + MAX_SPARES
+            && !self.fifo
+            && !self.gate.is_closed()
+            && !self.spare_coming.swap(true, Ordering::AcqRel)
+        {
+            self.spawn_drainer(true);
+        }
+    }
+
+    /// The monitor's look: true if it shall look again.
+    fn tick(self: &Arc<Self>) -> bool {
+        let seats = self.seats();
+        let queued = !self.injector.is_empty() || seats.iter().any(|seat| seat.has_work());
+        if self.gate.is_closed() {
+            self.sweep();
+            return queued;
+        }
+        let compare = !self.rearmed.swap(false, Ordering::Relaxed);
+        for seat in seats.iter() {
+            let epoch = seat.epoch.load(Ordering::Relaxed);
+            if !seat.status.is_running() {
+                // So that it counts as moved next time.
+                seat.seen.store(epoch.wrapping_sub(1), Ordering::Relaxed);
+            } else if seat.seen.swap(epoch, Ordering::Relaxed) == epoch && compare && queued {
+                self.stick(seat);
+                if seat.status.is_running() {
+                    if let Some(task) = seat.take_next() {
+                        self.injector.push(task);
+                    }
+                } else {
+                    self.unstick(seat);
+                }
+            }
+        }
+        let statuses = seats.iter().map(|seat| &seat.status);
+        if queued {
+            match self.idle.claim_any(statuses) {
+                Some(at) => self.wake(&seats[at], false),
+                None => self.add_spare(),
+            }
+            return true;
+        }
+        // A spare that went idle before the stuck ones came back leaves when it is woken.
+        let idle_spare = seats.iter().find(|seat| seat.spare && seat.status.is_idle());
+        match idle_spare {
+            Some(seat) if self.is_surplus() => {
+                if self.idle.claim_any([&seat.status].into_iter()).is_some() {
+                    self.wake(seat, false);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The runtime shuts down: from now on tasks are rejected, and those queued are given back.
+    fn close(&self) {
+        self.gate.close();
+        registry::forget(self);
+        self.sweep();
+    }
+
+    fn sweep(&self) {
+        let mut left = Vec::new();
+        left.extend(std::iter::from_fn(|| seat::steal(|| self.injector.steal())));
+        for seat in self.seats().iter() {
+            left.extend(seat.take_next());
+            left.extend(std::iter::from_fn(|| seat::steal(|| seat.stealer.steal())));
+        }
+        left.extend(self.io.take_all());
+        for task in left {
+            give_back(task);
+        }
+    }
+
     pub(crate) fn io(&self) -> &Io {
         &self.io
     }
+
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
+
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
+
     pub(crate) fn is_own(&self) -> bool {
         self.own
     }
+
     pub(crate) fn is_fifo(&self) -> bool {
-        self.handle.runtime_flavor() != RuntimeFlavor::MultiThread
+        self.fifo
     }
+
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.gate.is_closed()
     }
+
+    /// Whether the runtime was built with a time driver. Asking tokio is making a timer, which panics if not; so it is asked once.
     pub(crate) fn has_timers(&self) -> bool {
-        true
+        self.own
+            || *self.timers.get_or_init(|| {
+                let _context = self.handle.enter();
+                let made = catch_unwind(|| drop(tokio::time::sleep(std::time::Duration::ZERO)));
+                made.is_ok()
+            })
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("runtime", &self.handle.id())
+            .field("workers", &self.workers)
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
     }
+}
+
+/// This thread is about to block inside a task: its drainer's work must not wait for it.
+pub(crate) fn before_blocking() {
+    let pool = Local::with_any(|local| {
+        let pool = local.pool.clone();
+        if pool.fifo || Here::current() != Here::Pool(pool.address()) {
+            return None;
+        }
+        local.flush();
+        pool.stick(&local.seat);
+        Some(pool)
+    });
+    if let Some(pool) = pool.flatten() {
+        if pool.has_work_to_steal() {
+            if pool.idle.any_after_push() {
+                pool.wake_one(false);
+            } else {
+                pool.add_spare();
+            }
+        }
+    }
+}
+
+/// Hands a task that cannot run here to its schedule function, which is told to go elsewhere.
+fn give_back(task: Task) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task.reschedule())) {
+        report(panic, "the schedule function of a task panicked");
+    }
+}
+
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

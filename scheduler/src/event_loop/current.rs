@@ -1,0 +1,139 @@
+//! The event loop of this thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::{Event, EventLoop};
+use crate::Dispatcher;
+use crate::dispatcher::Kind;
+
+/// What only the loop's own thread sees of it.
+pub(super) struct Current {
+    pub(super) events: Arc<EventLoop>,
+    pub(super) runtime: Runtime,
+    queue: RefCell<VecDeque<Event>>,
+    /// The thread is inside the runtime's `block_on`, where tokio's tasks run.
+    parked: Cell<bool>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Current>>> = const { RefCell::new(None) };
+}
+
+/// The dispatcher of the loop whose coroutines run on this thread; `context` is the tokio runtime the caller is in.
+pub(crate) fn current(context: Option<&Handle>) -> Option<Dispatcher> {
+    let current = Current::get()?;
+    let its_own = context.is_none_or(|context| context.id() == current.runtime.handle().id());
+    (its_own && !current.parked.get()).then(|| Kind::Loop(current.events.clone()).into())
+}
+
+impl Current {
+    pub(super) fn get() -> Option<Rc<Current>> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    }
+
+    /// Queues `event` without a lock if this is the thread of `events` and it is running coroutines; else gives it back.
+    pub(super) fn push(events: &EventLoop, event: Event) -> Option<Event> {
+        let mut event = Some(event);
+        // During the thread's end there is no loop any more.
+        let _ = CURRENT.try_with(|current| match &*current.borrow() {
+            Some(current) if std::ptr::eq(&*current.events, events) && !current.parked.get() => {
+                let mut queue = current.queue.borrow_mut();
+                // What others pushed before this stays before it.
+                events.take_pushed(&mut queue);
+                queue.extend(event.take());
+            }
+            _ => {}
+        });
+        event
+    }
+
+    pub(super) fn pop(&self) -> Option<Event> {
+        let mut queue = self.queue.borrow_mut();
+        if queue.is_empty() {
+            self.events.take_pushed(&mut queue);
+        }
+        queue.pop_front()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        self.parked.get()
+    }
+
+    /// Gives the thread to tokio until there is something to do, or for one turn if there is `more` already.
+    pub(super) fn park(&self, more: bool) {
+        let _parked = Parked::enter(self);
+        self.runtime.block_on(async {
+            if more {
+                tokio::task::yield_now().await;
+            } else {
+                self.events.wait().await;
+            }
+        });
+    }
+}
+
+struct Parked<'a>(&'a Current);
+
+impl<'a> Parked<'a> {
+    fn enter(current: &'a Current) -> Parked<'a> {
+        current.parked.set(true);
+        Parked(current)
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.0.parked.set(false);
+    }
+}
+
+/// A loop on this thread, from here to its drop.
+pub(super) struct Installed(Option<Rc<Current>>);
+
+impl Installed {
+    /// Makes a loop with a runtime.
+    ///
+    /// # Panics
+    /// If the operating system refuses the runtime its resources.
+    pub(super) fn new() -> Installed {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("corox could not make the runtime of an event loop");
+        let current = Rc::new(Current {
+            events: EventLoop::new(),
+            runtime,
+            queue: RefCell::default(),
+            parked: Cell::new(false),
+        });
+        CURRENT.set(Some(current.clone()));
+        Installed(Some(current))
+    }
+
+    pub(super) fn current(&self) -> Rc<Current> {
+        match &self.0 {
+            Some(current) => current.clone(),
+            None => unreachable!("taken in drop only"),
+        }
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+        if let Some(current) = self.0.take().and_then(Rc::into_inner) {
+            current.events.close(current.queue.into_inner());
+            // After the closing: what the runtime's tasks wake in their destructors goes elsewhere.
+            current.runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! [`block_on`]: a root future and its loop, nested or not.
+
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::{block_in_place, consume_budget};
+
+use super::current::{Current, Installed};
+use super::queued::Queued;
+use super::{Event, Root};
+use crate::dispatcher::Kind;
+use crate::here::Here;
+use crate::{Dispatcher, pool, unconfined};
+
+/// How many events run before tokio gets its turn.
+const BATCH: usize = 128;
+/// How many events run before the timers are looked at.
+const TIMERS: usize = 16;
+
+/// More than tokio's budget for one poll.
+const MORE_THAN_BUDGET: usize = 1024;
+
+/// Blocks this thread: runs the future that `make` returns as the root of the thread's event loop, until it completes.
+///
+/// `make` is called once, with the loop's dispatcher. Root and tasks are run one at a time on this thread, in the exact
+/// order in which they were launched or woken, timers by deadline; tokio's I/O and timers work in them. At least
+/// after every 128 events tokio gets its turn.
+///
+/// **Nested**, from inside a task or the root of the same thread's loop, it runs the same queue, timers and runtime, so what it waits for may be
+/// a task of the outer loop. A future that is being polled further down the stack is polled again when control returns there.
+///
+/// **In a multi-thread tokio runtime** it is wrapped in [`tokio::task::block_in_place`].
+///
+/// **When the root is done**, what is left in the queue moves to the process's own pool, and so do the timers and everything that
+/// is dispatched to this loop later. Tasks started by `tokio::spawn` on the loop's thread belong to the loop's runtime and are
+/// dropped; its blocking tasks are not waited for; sockets and tokio timers registered with it report errors from then on.
+///
+/// Kotlin: `runBlocking`.
+///
+/// # Panics
+/// On the thread of a current-thread tokio runtime, from inside its `block_on`: everything there would stop. Passes on
+/// a panic of the root, after what is left was moved. Panics if the operating system refuses the runtime its resources.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Task, block_on};
+///
+/// let (tx, rx) = tokio::sync::oneshot::channel();
+/// let sum = block_on(|events| async move {
+///     let here = events.clone();
+///     let task = Task::new(async move { tx.send(20).unwrap() }, move |task, how| {
+///         here.dispatch(task, how).unwrap();
+///     });
+///     task.reschedule();
+///     rx.await.unwrap() + 22
+/// });
+/// assert_eq!(sum, 42);
+/// ```
+#[doc(alias = "runBlocking")]
+#[track_caller]
+pub fn block_on<F: Future>(make: impl FnOnce(Dispatcher) -> F) -> F::Output {
+    let current = Current::get();
+    let context = Handle::try_current().ok();
+    let parked = current.as_ref().is_some_and(|current| current.is_parked());
+    let own_context = match (&current, &context) {
+        (Some(current), Some(context)) => context.id() == current.runtime.handle().id(),
+        (None, Some(_)) => false,
+        (_, None) => true,
+    };
+    if !parked && own_context {
+        return nested_or_not(current, make);
+    }
+    let multi_thread =
+        context.is_some_and(|context| context.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if !parked && multi_thread {
+        return block_in_place(|| {
+            pool::before_blocking();
+            nested_or_not(current, make)
+        });
+    }
+    // The thread may only carry the runtime's context, as those of `spawn_blocking` do.
+    if parked || inside_block_on() {
+        panic!(
+            "cannot block this thread: it runs a current-thread tokio runtime, where all tasks would stop. \
+             Await `coroutine_scope(..)` instead, or block elsewhere: in `tokio::task::spawn_blocking` or `with_context(IO, ..)`"
+        );
+    }
+    nested_or_not(current, make)
+}
+
+/// Whether this thread is inside a poll of a current-thread runtime. There tokio limits what one poll may do; to run
+/// into the limit does no harm, for the caller panics then.
+fn inside_block_on() -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    (0..MORE_THAN_BUDGET).any(|_| pin!(consume_budget()).poll(&mut cx).is_pending())
+}
+
+fn nested_or_not<F: Future>(
+    current: Option<Rc<Current>>,
+    make: impl FnOnce(Dispatcher) -> F,
+) -> F::Output {
+    match current {
+        Some(current) => drive(&current, make),
+        None => {
+            // Dropped after the last other `Rc`, on unwinding, too.
+            let installed = Installed::new();
+            let current = installed.current();
+            drive(&current, make)
+        }
+    }
+}
+
+fn drive<F: Future>(current: &Rc<Current>, make: impl FnOnce(Dispatcher) -> F) -> F::Output {
+    let events = &current.events;
+    let _unconfined = unconfined::suspend();
+    // Held for the whole time, so that the root is dropped in it as well.
+    let _context = current.runtime.enter();
+    let here = Here::Loop(Arc::as_ptr(events).addr());
+    let _here = here.enter();
+    let mut future = pin!(make(Kind::Loop(events.clone()).into()));
+    let root = Arc::new(Root {
+        events: events.clone(),
+        queued: Queued::new(),
+        kept: AtomicBool::new(false),
+    });
+    let waker = Waker::from(root.clone());
+    let mut cx = Context::from_waker(&waker);
+    waker.wake_by_ref();
+    loop {
+        for count in 0..BATCH {
+            if count % TIMERS == 0 {
+                events.fire_due();
+            }
+            let its_turn = if root.kept.swap(false, Ordering::AcqRel) {
+                true
+            } else {
+                match current.pop() {
+                    None if events.fire_due() => false,
+                    None => break,
+                    Some(Event::Task(task)) => {
+                        task.run();
+                        false
+                    }
+                    Some(Event::Root(other)) if Arc::ptr_eq(&other, &root) => true,
+                    Some(Event::Root(other)) => {
+                        other.kept.store(true, Ordering::Release);
+                        false
+                    }
+                }
+            };
+            if its_turn {
+                root.queued.clear();
+                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                    return output;
+                }
+            }
+        }
+        // What tokio runs meanwhile is no coroutine of this loop.
+        let _nothing = Here::Nothing.enter();
+        current.park(!current.is_empty() || root.kept.load(Ordering::Acquire));
+    }
+}

@@ -1,0 +1,168 @@
+//! The drainer: one tokio task per worker that runs this pool's tasks in batches.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use tokio::task::coop::has_budget_remaining;
+
+use super::Pool;
+use super::seat::{Local, Seat, Seated};
+use crate::here::Here;
+use crate::task::report;
+
+/// How many tasks run before tokio gets its turn.
+const BATCH: usize = 256;
+
+/// One of the tokio tasks that run a pool's tasks.
+///
+/// ```text
+///   poll ──> [searching] ── found ──> [running] ── 256 tasks, budget spent, ──> Pending, woken after
+///               ▲  │                    │  ▲        stuck, or closed             the I/O driver's turn
+///               │  │ nothing            └──┘
+///        second │  ▼
+///         look  [idle] ── still nothing ──> Pending until woken; a surplus spare ends
+/// ```
+pub(crate) struct Drainer {
+    pool: Arc<Pool>,
+    seat: Arc<Seat>,
+    local: Option<Box<Local>>,
+    started: bool,
+    retired: bool,
+}
+
+enum End {
+    /// There is work left.
+    More,
+    Idle,
+    Retired,
+}
+
+impl Drainer {
+    pub(super) fn new(local: Box<Local>) -> Drainer {
+        Drainer {
+            pool: local.pool.clone(),
+            seat: local.seat.clone(),
+            local: Some(local),
+            started: false,
+            retired: false,
+        }
+    }
+
+    fn batch(&mut self, cx: &mut Context<'_>) -> End {
+        let (pool, seat) = (&*self.pool, &*self.seat);
+        let _seated = Seated::enter(&mut self.local);
+        let _here = Here::Pool(pool.address()).enter();
+        pool.idle.start(&seat.status);
+        let mut ran = 0;
+        loop {
+            let Some(task) = Local::with(pool, Local::next).flatten() else {
+                set_waker(seat, cx);
+                pool.idle.announce(&seat.status);
+                if pool.has_work_to_steal() && !pool.gate.is_closed() {
+                    pool.idle.start(&seat.status);
+                    continue;
+                }
+                if seat.spare && pool.is_surplus() && pool.idle.retire(&seat.status) {
+                    return End::Retired;
+                }
+                return End::Idle;
+            };
+            if ran == 0 {
+                // What this drainer found may be more than it can run: it passes the wake-up on.
+                pool.chain();
+            }
+            task.run();
+            ran += 1;
+            if ran == BATCH
+                || !has_budget_remaining()
+                || seat.stuck.load(Ordering::Relaxed)
+                || pool.gate.is_closed()
+            {
+                break;
+            }
+        }
+        // The thread-local may lie on another thread next time, or for long.
+        Local::with(pool, Local::flush);
+        seat.status.end_batch();
+        End::More
+    }
+}
+
+impl Future for Drainer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if !this.started {
+            this.started = true;
+            this.pool.started(&this.seat);
+        }
+        let end = catch_unwind(AssertUnwindSafe(|| this.batch(cx)));
+        this.pool.unstick(&this.seat);
+        match end {
+            Ok(End::More) => {
+                // A plain wake would come back before the I/O driver had its turn.
+                let _ = pin!(tokio::task::yield_now()).poll(cx);
+                Poll::Pending
+            }
+            Ok(End::Idle) => Poll::Pending,
+            Ok(End::Retired) => {
+                this.retired = true;
+                this.pool.leave(&this.seat);
+                Poll::Ready(())
+            }
+            Err(panic) => {
+                // Tasks keep their panics to themselves, so this is a fault of the pool. Its queue is back in place.
+                report(panic, "a drainer panicked");
+                this.seat.status.end_batch();
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Drainer {
+    fn drop(&mut self) {
+        let left = self.local.take().map(|local| local.drain());
+        if !self.retired {
+            // Nobody aborts a drainer: the runtime shuts down.
+            self.pool.close();
+        }
+        for task in left.into_iter().flatten() {
+            super::give_back(task);
+        }
+    }
+}
+
+fn set_waker(seat: &Seat, cx: &Context<'_>) {
+    let old = {
+        let mut waker = seat.waker.lock();
+        match &*waker {
+            Some(old) if old.will_wake(cx.waker()) => None,
+            _ => waker.replace(cx.waker().clone()),
+        }
+    };
+    drop(old);
+}
+
+/// Closes the pool when the runtime shuts down, even if a drainer is in a poll for long.
+pub(super) struct Keeper(pub(super) Arc<Pool>);
+
+impl Future for Keeper {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
