@@ -1,1 +1,26 @@
-//! corox facade.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub use corox_core::*;
+
+/// The shared pool for computation; see [`Dispatcher::DEFAULT`].
+#[doc(alias = "Dispatchers.Default")]
+pub const DEFAULT: Dispatcher = Dispatcher::DEFAULT;
+
+/// Threads for blocking calls; see [`Dispatcher::IO`].
+#[doc(alias = "Dispatchers.IO")]
+pub const IO: Dispatcher = Dispatcher::IO;
+
+/// No dispatcher: in place; see [`Dispatcher::UNCONFINED`].
+#[doc(alias = "Dispatchers.Unconfined")]
+pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;
+
+/// What most programs use, in one `use corox::prelude::*`.
+pub mod prelude {
+    pub use crate::{
+        CoroutineName, CoroutineScope, DEFAULT, Deferred, Error, FinallyExt, GlobalScope, IO, Job,
+        Result, await_all, coroutine_scope, delay, join_all, run_blocking, supervisor_scope,
+        with_context, yield_now,
+    };
+}

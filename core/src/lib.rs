@@ -1,1 +1,81 @@
-//! core
+//! Structured concurrency for async Rust: jobs, scopes, cancellation that runs cleanup, failures that are never lost.
+//!
+//! The heart of [corox](https://docs.rs/corox); most programs use that crate, which re-exports this one.
+//!
+//! ```
+//! use corox_core::{delay, run_blocking};
+//! use std::time::Duration;
+//!
+//! fn main() -> corox_core::Result<()> {
+//!     run_blocking(async |scope| {
+//!         scope.launch(async {
+//!             delay(Duration::from_millis(10)).await;
+//!             println!("World!");
+//!         });
+//!         println!("Hello");
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! # Tour
+//!
+//! - *Roots and scopes*: [`run_blocking`], [`coroutine_scope`], [`supervisor_scope`] run a body and return only after
+//!   everything launched in it has ended.
+//! - *Launching*: [`CoroutineScope::launch`] gives a [`Job`], [`CoroutineScope::spawn`] a [`Deferred`];
+//!   [`with`](CoroutineScope::with) changes context ([`Dispatcher`], [`CoroutineName`], [`ExceptionHandler`]) and start mode.
+//! - *Cancelling*: [`Job::cancel`]. A cancelled body is dropped at its suspension point, from the inside out: a scope's
+//!   guards run after its children have gone. [`catch_cancellation`], [`non_cancellable`] and [`FinallyExt`] are how code
+//!   takes part in that.
+//! - *Failing*: an `Err` or a panic of a child cancels its scope, whose builder returns the first failure as an [`Error`].
+//! - *Time and turns*: [`delay`], [`yield_now`], [`is_active`], [`ensure_active`].
+//! - *Waiting*: [`Job::join`], [`join_all`], `deferred.await`, [`await_all`].
+//! - *By hand*: [`CompletableJob`], [`SupervisorJob`], [`CompletableDeferred`].
+//! - *Looking inside*: [`probe`], [`thread_label`].
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod await_all;
+mod catch_cancellation;
+mod checks;
+mod completable;
+mod context;
+mod coroutine;
+mod debug;
+mod deferred;
+mod driver;
+mod error;
+mod exception_handler;
+mod finally;
+mod frame;
+mod job;
+mod launch_output;
+mod node_list;
+pub mod probe;
+mod run_blocking;
+mod scope;
+mod scope_builders;
+mod section;
+mod time;
+mod with_context;
+
+pub use await_all::await_all;
+pub use catch_cancellation::{catch_cancellation, try_catch_cancellation};
+pub use checks::{YieldNow, await_cancellation, ensure_active, is_active, yield_now};
+pub use completable::{CompletableDeferred, CompletableJob, SupervisorJob};
+pub use context::{CoroutineContext, CoroutineName, NonCancellable};
+pub use coroutine::CoroutineStart;
+pub use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task, TimeSource};
+pub use debug::{debug_mode, set_debug_mode, thread_label};
+pub use deferred::{Await, Deferred};
+pub use error::{CancellationError, Error, Result, StdErrorOf};
+pub use exception_handler::{ExceptionHandler, UncaughtHandlerGuard, add_uncaught_handler};
+pub use finally::FinallyExt;
+pub use job::{DisposeHandle, Job, JobState, Join, join_all};
+pub use launch_output::LaunchOutput;
+pub use run_blocking::run_blocking;
+pub use scope::{CoroutineScope, GlobalScope, Launcher};
+pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
+pub use time::{Delay, delay};
+pub use with_context::with_context;

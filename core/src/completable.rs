@@ -1,0 +1,375 @@
+//! Jobs without a body, which are completed by a call (J-35, J-36).
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::context::JobContext;
+use crate::deferred::{Await, Deferred, ResultSlot};
+use crate::error::{Error, Result};
+use crate::frame;
+use crate::job::{Attached, BODY_ENDED, CANCELLING, Job, JobCell, Kind, Slot};
+
+fn body_less<S: Slot>(
+    slot: S,
+    kind: Kind,
+    parent: Option<&Job>,
+    location: &'static Location<'static>,
+) -> Arc<JobCell<S>> {
+    let context = match parent {
+        Some(parent) => parent.context().clone(),
+        None => frame::with_current(|frame| frame.map(|frame| frame.job().context().clone()))
+            .unwrap_or_else(JobContext::own),
+    };
+    let (cell, attached) = JobCell::attach(slot, kind, context, parent, location);
+    if let Attached::Refused(cause) = attached {
+        Job(cell.clone()).cancel_tree(cause);
+    }
+    cell
+}
+
+/// A job without a body: active until it is completed, failed or cancelled by a call, and until its children have ended.
+///
+/// Derefs to [`Job`]. As a parent (`scope.with(job)`, [`Job`] is a context element) it groups coroutines. It does not
+/// complete by itself; a scope that has one as a child waits for it.
+///
+/// A failure of a child cancels it. It does not *handle* the failure: the child reports it to its
+/// [`ExceptionHandler`](crate::ExceptionHandler), unless some coroutine above the job accepts it.
+///
+/// ```
+/// use corox_core::{CompletableJob, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let group = CompletableJob::child_of(&scope.job().unwrap());
+///     scope.with(&*group).launch(async {});
+///     assert!(group.complete());
+///     group.join().await;
+///     Ok(())
+/// }).unwrap();
+/// ```
+#[derive(Clone)]
+#[doc(alias = "Job")]
+pub struct CompletableJob(Job);
+
+impl CompletableJob {
+    /// A job without parent.
+    #[track_caller]
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        CompletableJob(Job(body_less((), Kind::JobImpl, None, Location::caller())))
+    }
+
+    /// A child of `parent`, which waits for it and cancels it.
+    #[track_caller]
+    #[must_use]
+    pub fn child_of(parent: &Job) -> Self {
+        CompletableJob(Job(body_less(
+            (),
+            Kind::JobImpl,
+            Some(parent),
+            Location::caller(),
+        )))
+    }
+
+    /// Completes the job: `true` for the one call that did it, `false` if it was completed or cancelled before. It is final
+    /// once its children have ended; until then it takes further children and can be cancelled.
+    pub fn complete(&self) -> bool {
+        self.0.end_body_less_unless(CANCELLING)
+    }
+
+    /// Fails the job, which cancels its children and fails its parent: `true` for the one call that did it, `false` if it was
+    /// completed or cancelled before. A cancellation as `error` cancels the job and leaves the parent alone.
+    ///
+    /// ```
+    /// use corox_core::{CompletableJob, Error};
+    ///
+    /// let job = CompletableJob::new();
+    /// assert!(job.fail(Error::msg("out of paper")));
+    /// assert!(!job.complete());
+    /// assert_eq!(job.cause().unwrap().to_string(), "out of paper");
+    /// ```
+    #[doc(alias = "completeExceptionally")]
+    pub fn fail(&self, error: impl Into<Error>) -> bool {
+        self.0
+            .cancel_tree_unless(error.into(), CANCELLING | BODY_ENDED)
+    }
+}
+
+impl Deref for CompletableJob {
+    type Target = Job;
+    fn deref(&self) -> &Job {
+        &self.0
+    }
+}
+
+impl AsRef<Job> for CompletableJob {
+    fn as_ref(&self) -> &Job {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CompletableJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl From<CompletableJob> for crate::CoroutineContext {
+    fn from(job: CompletableJob) -> Self {
+        job.0.into()
+    }
+}
+
+/// A [`CompletableJob`] whose children fail alone: a failure of a child neither cancels it nor the other children, and goes
+/// to the child's [`ExceptionHandler`](crate::ExceptionHandler).
+///
+/// Its own failure does go to its parent.
+///
+/// ```
+/// use corox_core::{Error, ExceptionHandler, SupervisorJob, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let supervisor = SupervisorJob::child_of(&scope.job().unwrap());
+///     let quiet = ExceptionHandler::new(|_, _| {});
+///     let failing = scope.with(quiet + supervisor.job().clone()).launch(async { Err::<(), _>(Error::msg("one")) });
+///     failing.join().await;
+///     assert!(supervisor.is_active());
+///     supervisor.complete();
+///     Ok(())
+/// }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct SupervisorJob(CompletableJob);
+
+impl SupervisorJob {
+    /// A supervisor without parent.
+    #[track_caller]
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        let kind = Kind::SupervisorJobImpl;
+        SupervisorJob(CompletableJob(Job(body_less(
+            (),
+            kind,
+            None,
+            Location::caller(),
+        ))))
+    }
+
+    /// A child of `parent`, which waits for it and cancels it.
+    #[track_caller]
+    #[must_use]
+    pub fn child_of(parent: &Job) -> Self {
+        let kind = Kind::SupervisorJobImpl;
+        SupervisorJob(CompletableJob(Job(body_less(
+            (),
+            kind,
+            Some(parent),
+            Location::caller(),
+        ))))
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.0
+    }
+}
+
+impl Deref for SupervisorJob {
+    type Target = CompletableJob;
+    fn deref(&self) -> &CompletableJob {
+        &self.0
+    }
+}
+
+impl AsRef<Job> for SupervisorJob {
+    fn as_ref(&self) -> &Job {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SupervisorJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl From<SupervisorJob> for crate::CoroutineContext {
+    fn from(job: SupervisorJob) -> Self {
+        job.0.into()
+    }
+}
+
+/// A deferred that is completed by a call; clones are handles of the same one.
+///
+/// Derefs to [`Job`]. Await it by reference if `T: Clone`, or take the one [`Deferred`] with
+/// [`into_deferred`](CompletableDeferred::into_deferred).
+///
+/// ```
+/// use corox_core::{CompletableDeferred, run_blocking};
+///
+/// let answer = run_blocking(async |scope| {
+///     let promise = CompletableDeferred::new();
+///     let giver = promise.clone();
+///     scope.launch(async move { giver.complete(42); });
+///     (&promise).await
+/// }).unwrap();
+/// assert_eq!(answer, 42);
+/// ```
+pub struct CompletableDeferred<T> {
+    cell: Arc<JobCell<ResultSlot<T>>>,
+    job: Job,
+}
+
+impl<T: Send + 'static> CompletableDeferred<T> {
+    fn make(parent: Option<&Job>, location: &'static Location<'static>) -> Self {
+        let kind = Kind::CompletableDeferred;
+        let cell = body_less(ResultSlot::new(), kind, parent, location);
+        CompletableDeferred {
+            job: Job(cell.clone()),
+            cell,
+        }
+    }
+
+    /// A deferred without parent.
+    #[track_caller]
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self::make(None, Location::caller())
+    }
+
+    /// A child of `parent`, which waits for it and cancels it; a failure of it fails `parent`.
+    #[track_caller]
+    #[must_use]
+    pub fn child_of(parent: &Job) -> Self {
+        Self::make(Some(parent), Location::caller())
+    }
+
+    /// One that is complete already.
+    ///
+    /// ```
+    /// use corox_core::{CompletableDeferred, run_blocking};
+    /// assert_eq!(run_blocking(async |_| (&CompletableDeferred::ready(1)).await).unwrap(), 1);
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn ready(value: T) -> Self {
+        let this = Self::make(None, Location::caller());
+        this.complete(value);
+        this
+    }
+
+    /// Completes it with `value`: `true` for the one call that did it. If it has children it waits for them, and a
+    /// cancellation or a failure of a child in between takes the place of the value. A refused value is dropped.
+    pub fn complete(&self, value: T) -> bool {
+        self.try_complete(value).is_ok()
+    }
+
+    /// As [`complete`](CompletableDeferred::complete).
+    ///
+    /// # Errors
+    ///
+    /// The value, if the deferred was completed, failed or cancelled before.
+    pub fn try_complete(&self, value: T) -> std::result::Result<(), T> {
+        self.cell.slot.offer(value)?;
+        if self.job.end_body_less_unless(CANCELLING) {
+            Ok(())
+        } else {
+            // It was cancelled before; if that has not discarded the value yet, it goes back to the caller.
+            self.cell.slot.take_back().map_or(Ok(()), Err)
+        }
+    }
+
+    /// Fails it: `true` for the one call that did it. A cancellation cancels it and leaves the parent alone.
+    #[doc(alias = "completeExceptionally")]
+    pub fn fail(&self, error: impl Into<Error>) -> bool {
+        self.job
+            .cancel_tree_unless(error.into(), CANCELLING | BODY_ENDED)
+    }
+
+    /// [`complete`](CompletableDeferred::complete) or [`fail`](CompletableDeferred::fail).
+    pub fn complete_with(&self, result: Result<T>) -> bool {
+        match result {
+            Ok(value) => self.complete(value),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// A view that can be awaited and cancelled, but not completed; each await gives a clone.
+    #[doc(alias = "asDeferred")]
+    pub fn as_deferred(&self) -> Deferred<T>
+    where
+        T: Clone,
+    {
+        self.cell.slot.share();
+        Deferred::new(self.cell.clone())
+    }
+
+    /// The [`Deferred`] that gets the value by move, and another handle to complete it.
+    ///
+    /// ```
+    /// use corox_core::{CompletableDeferred, run_blocking};
+    ///
+    /// struct NotClone;
+    /// run_blocking(async |_| {
+    ///     let (giver, deferred) = CompletableDeferred::new().into_deferred();
+    ///     giver.complete(NotClone);
+    ///     let NotClone = deferred.await?;
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    pub fn into_deferred(self) -> (Self, Deferred<T>) {
+        let deferred = Deferred::new(self.cell.clone());
+        (self, deferred)
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+}
+
+impl<T> Clone for CompletableDeferred<T> {
+    fn clone(&self) -> Self {
+        CompletableDeferred {
+            cell: self.cell.clone(),
+            job: self.job.clone(),
+        }
+    }
+}
+
+impl<T> Deref for CompletableDeferred<T> {
+    type Target = Job;
+    fn deref(&self) -> &Job {
+        &self.job
+    }
+}
+
+impl<T> AsRef<Job> for CompletableDeferred<T> {
+    fn as_ref(&self) -> &Job {
+        &self.job
+    }
+}
+
+impl<T> fmt::Debug for CompletableDeferred<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.job, f)
+    }
+}
+
+/// Awaits a clone of the value.
+impl<T: Clone + Send + 'static> IntoFuture for &CompletableDeferred<T> {
+    type Output = Result<T>;
+    type IntoFuture = Await<T>;
+
+    #[track_caller]
+    fn into_future(self) -> Await<T> {
+        self.as_deferred().into_future()
+    }
+}

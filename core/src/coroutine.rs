@@ -1,0 +1,315 @@
+//! A launched coroutine: a task of the scheduler that drives a body and belongs to a job.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use corox_scheduler::{Task, Wakeup, fallback};
+use pin_project_lite::pin_project;
+
+use crate::context::JobContext;
+use crate::deferred::ResultSlot;
+use crate::driver::{Driver, End, Ended};
+use crate::error::{Error, Result};
+use crate::exception_handler::report_uncaught;
+use crate::frame::FrameRef;
+use crate::job::{Attached, Job, JobCell, Kind, Slot};
+
+/// When and where the body of a new coroutine begins to run.
+///
+/// ```
+/// use corox_core::{CoroutineStart, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let job = scope.start(CoroutineStart::Undispatched).launch(async { println!("before launch returns") });
+///     job.join().await;
+///     Ok(())
+/// }).unwrap();
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CoroutineStart {
+    /// Handed to the dispatcher at once; cancelled before its turn comes, it never runs.
+    #[default]
+    Default,
+    /// Not started until [`Job::start`], `join` or `await`. Its parent waits for it all the same, so start it or cancel it.
+    Lazy,
+    /// As `Default`, but it begins to run even if it was cancelled before, up to its first suspension.
+    Atomic,
+    /// Runs in the caller, at once, up to its first suspension, even if it is cancelled already; goes on in its dispatcher.
+    Undispatched,
+}
+
+/// The place of a coroutine's result.
+pub(crate) trait Outcome<T>: Slot {
+    fn store(&self, value: T);
+}
+
+impl Outcome<()> for () {
+    fn store(&self, (): ()) {}
+}
+
+impl<T: Send + 'static> Outcome<T> for ResultSlot<T> {
+    fn store(&self, value: T) {
+        self.put(value);
+    }
+}
+
+pin_project! {
+    /// The future of the task.
+    struct Coroutine<F: Future, S: ?Sized, T, M> {
+        cell: Arc<JobCell<S>>,
+        // Runs also if it was cancelled before its first poll (J-6).
+        atomic: bool,
+        ended: bool,
+        // From what the body gives to the result.
+        map: M,
+        result: std::marker::PhantomData<fn(T)>,
+        #[pin]
+        driver: Driver<F>,
+    }
+
+    impl<F: Future, S: ?Sized, T, M> PinnedDrop for Coroutine<F, S, T, M> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.ended {
+                abandon_task(this.driver);
+            }
+        }
+    }
+}
+
+impl<F, S, T, M> Future for Coroutine<F, S, T, M>
+where
+    F: Future,
+    S: Outcome<T>,
+    M: Fn(F::Output) -> Result<T>,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let skipped = !*this.atomic
+            && !this.driver.was_polled()
+            && this.cell.core.flags.any(crate::job::CANCELLING);
+        let end = if skipped {
+            End {
+                ended: Ended::Dropped,
+                guard_panic: this.driver.as_mut().abandon(),
+            }
+        } else {
+            match this.driver.as_mut().poll_end(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(end) => end,
+            }
+        };
+        *this.ended = true;
+        let job = this.driver.frame().job().clone();
+        let failure = match end.ended {
+            Ended::Returned(output) => match (this.map)(output) {
+                Ok(value) => {
+                    this.cell.slot.store(value);
+                    None
+                }
+                Err(error) => Some(error_of_body(&job, error)),
+            },
+            Ended::Dropped => None,
+            Ended::Panicked(payload) => Some(Error::from_panic(payload)),
+        };
+        end_with(&job, failure, end.guard_panic.map(Error::from_panic));
+        Poll::Ready(())
+    }
+}
+
+/// The error that a body returned, as its job sees it: a cancellation that belongs to another job is a failure of the one
+/// that let it escape (J-11 as design 4.2 has it).
+fn error_of_body(job: &Job, error: Error) -> Error {
+    if error.is_cancellation() && error.has_origin() && !job.is_cancelled() {
+        Error::escaped(error)
+    } else {
+        error
+    }
+}
+
+/// Ends the body of `job` with what went wrong, if anything did.
+pub(crate) fn end_with(job: &Job, failure: Option<Error>, guard: Option<Error>) {
+    for error in [failure, guard].into_iter().flatten() {
+        job.cancel_tree(error);
+    }
+    job.end_body();
+}
+
+/// The task was dropped before the body ended: its runtime shut down, or a dispatcher threw it away. The job is cancelled,
+/// nobody may wait for it for ever (decision 5).
+fn abandon_task<F: Future>(driver: Pin<&mut Driver<F>>) {
+    let job = driver.frame().job().clone();
+    let unstarted = !driver.was_polled();
+    if !job.is_cancelled() {
+        let what = if std::thread::panicking() && dispatching(&job) {
+            Error::msg(format!("the dispatcher of {job} has panicked"))
+        } else if unstarted {
+            Error::cancellation(format!("{job} was dropped before it was started"))
+        } else {
+            Error::cancellation(format!("the runtime of {job} has dropped it"))
+        };
+        job.cancel_tree(what);
+    }
+    let guard = driver.abandon().map(Error::from_panic);
+    end_with(&job, None, guard);
+}
+
+thread_local! {
+    /// The job whose task is being handed to a dispatcher on this thread.
+    static DISPATCHING: std::cell::RefCell<Option<Job>> = const { std::cell::RefCell::new(None) };
+}
+
+fn dispatching(job: &Job) -> bool {
+    DISPATCHING
+        .try_with(|dispatching| {
+            let dispatching = dispatching.borrow();
+            dispatching.as_ref().is_some_and(|at| at.ptr_eq(job))
+        })
+        .unwrap_or(false)
+}
+
+impl Job {
+    /// Hands the coroutine of this job to its dispatcher. If that rejects it, the job is cancelled and its cleanup runs on
+    /// the process's own pool (D-15).
+    pub(crate) fn dispatch(&self, task: Task, how: Wakeup) {
+        let dispatcher = &self.context().dispatcher;
+        match dispatcher.dispatch(task, how) {
+            Ok(()) => {}
+            Err(rejected) => {
+                self.cancel_tree(Error::cancellation(format!(
+                    "{dispatcher:?} has rejected {self}: {}",
+                    rejected.reason()
+                )));
+                if let Err(again) = fallback().dispatch(rejected.into_task(), how) {
+                    // The process's own pool is gone, too: the body is dropped here, which completes the job.
+                    drop(again);
+                }
+            }
+        }
+    }
+
+    /// As `dispatch`, for a custom dispatcher that may panic: the task is then lost and its job fails (J-39).
+    fn dispatch_guarded(&self, task: Task, how: Wakeup) -> std::thread::Result<()> {
+        if !self.context().dispatcher.is_custom() {
+            self.dispatch(task, how);
+            return Ok(());
+        }
+        let before = DISPATCHING.try_with(|at| at.replace(Some(self.clone())));
+        let result = catch_unwind(AssertUnwindSafe(|| self.dispatch(task, how)));
+        let own = DISPATCHING.try_with(|at| at.replace(before.ok().flatten()));
+        drop(own);
+        result
+    }
+}
+
+/// What `launch`, `spawn` and `with_context` have in common.
+pub(crate) struct Spec<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) start: CoroutineStart,
+    pub(crate) context: JobContext,
+    pub(crate) parent: Option<&'a Job>,
+    pub(crate) location: &'static Location<'static>,
+}
+
+/// A coroutine whose parent had already ended.
+pub(crate) struct Refused<F, S> {
+    pub(crate) body: F,
+    cell: Arc<JobCell<S>>,
+}
+
+impl Spec<'_> {
+    /// Makes the coroutine, puts it under its parent and starts it. If the parent has ended, the body is dropped: nobody
+    /// would wait for it (decision 7).
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a custom dispatcher, after the coroutine has failed with it.
+    pub(crate) fn start<F, S, T, M>(self, slot: S, body: F, map: M) -> Arc<JobCell<S>>
+    where
+        F: Future + Send + 'static,
+        S: Outcome<T>,
+        T: 'static,
+        M: Fn(F::Output) -> Result<T> + Send + 'static,
+    {
+        match self.try_start(slot, body, map) {
+            Ok(cell) => cell,
+            Err(Refused { body, cell }) => {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+                    report_uncaught(&Job(cell.clone()), &Error::from_panic(payload));
+                }
+                cell
+            }
+        }
+    }
+
+    /// The same, and gives the body back if the parent has ended; its job is then over, too.
+    pub(crate) fn try_start<F, S, T, M>(
+        self,
+        slot: S,
+        body: F,
+        map: M,
+    ) -> Result<Arc<JobCell<S>>, Refused<F, S>>
+    where
+        F: Future + Send + 'static,
+        S: Outcome<T>,
+        T: 'static,
+        M: Fn(F::Output) -> Result<T> + Send + 'static,
+    {
+        let (cell, attached) =
+            JobCell::attach(slot, self.kind, self.context, self.parent, self.location);
+        let job = Job(cell.clone());
+        if let Attached::Refused(cause) = attached {
+            job.cancel_tree(cause);
+            job.end_body();
+            return Err(Refused { body, cell });
+        }
+        let coroutine = Coroutine {
+            cell: cell.clone(),
+            atomic: matches!(
+                self.start,
+                CoroutineStart::Atomic | CoroutineStart::Undispatched
+            ),
+            ended: false,
+            map,
+            result: std::marker::PhantomData,
+            driver: Driver::of_task(FrameRef::Root(job.clone()), body),
+        };
+        let scheduled = job.clone();
+        let task = Task::new(coroutine, move |task, how| {
+            // A waker must not unwind into whoever called it; the failure of the job tells what happened.
+            drop(scheduled.dispatch_guarded(task, how));
+        });
+        match self.start {
+            CoroutineStart::Default | CoroutineStart::Atomic => {
+                if let Err(payload) = job.dispatch_guarded(task, Wakeup::Launch) {
+                    resume_unwind(payload);
+                }
+            }
+            CoroutineStart::Undispatched => task.run(),
+            CoroutineStart::Lazy => {
+                let refused = {
+                    let mut inner = cell.core.inner.lock();
+                    if cell.core.flags.any(crate::job::STARTED) {
+                        Some(task)
+                    } else {
+                        inner.unstarted = Some(task);
+                        None
+                    }
+                };
+                if let Some(task) = refused {
+                    if job.is_cancelled() {
+                        drop(task);
+                    } else {
+                        job.dispatch(task, Wakeup::Launch);
+                    }
+                }
+            }
+        }
+        Ok(cell)
+    }
+}

@@ -1,0 +1,108 @@
+//! Debug mode: numbers for coroutines, and the labels made of them (P-8).
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::frame;
+use crate::job::{Job, Kind};
+use crate::probe;
+
+const UNKNOWN: u8 = 0;
+const OFF: u8 = 1;
+const ON: u8 = 2;
+
+static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Whether coroutines get numbers: in builds with debug assertions, or as the environment variable `COROX_DEBUG` (`on`,
+/// `off`) or [`set_debug_mode`] say.
+#[must_use]
+#[doc(alias = "DEBUG_PROPERTY_NAME")]
+pub fn debug_mode() -> bool {
+    match MODE.load(Ordering::Relaxed) {
+        UNKNOWN => {
+            let on = match std::env::var("COROX_DEBUG").as_deref() {
+                Ok("on" | "1" | "true") => true,
+                Ok("off" | "0" | "false") => false,
+                _ => cfg!(debug_assertions),
+            };
+            let mode = if on { ON } else { OFF };
+            // A call of `set_debug_mode` in between counts more.
+            let _ = MODE.compare_exchange(UNKNOWN, mode, Ordering::Relaxed, Ordering::Relaxed);
+            MODE.load(Ordering::Relaxed) == ON
+        }
+        mode => mode == ON,
+    }
+}
+
+/// Switches debug mode on or off for coroutines made from now on.
+///
+/// ```
+/// corox_core::set_debug_mode(true);
+/// assert!(corox_core::debug_mode());
+/// ```
+pub fn set_debug_mode(on: bool) {
+    MODE.store(if on { ON } else { OFF }, Ordering::Relaxed);
+}
+
+/// The number of a new job: a fresh one for a coroutine of its own, that of the surrounding one for a scope inside it, none
+/// for a body-less job.
+pub(crate) fn id_for(kind: Kind, parent: Option<&Job>) -> u64 {
+    if !debug_mode() && !probe::is_installed() || kind.is_body_less() {
+        return 0;
+    }
+    let owner = match kind {
+        Kind::Standalone
+        | Kind::LazyStandalone
+        | Kind::Deferred
+        | Kind::LazyDeferred
+        | Kind::Blocking => None,
+        _ => frame::current_job().or_else(|| parent.cloned()),
+    };
+    match owner.map(|owner| owner.core().id) {
+        Some(id) if id != 0 => id,
+        _ => LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
+    }
+}
+
+/// `"name#number":Kind{State}`, without the first part if the job has no number.
+pub(crate) fn write_label(job: &Job, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let core = job.core();
+    if core.id != 0 {
+        write!(f, "\"{}#{}\":", name_of(job), core.id)?;
+    }
+    write!(f, "{}{{{}}}", core.kind.name(), job.state())
+}
+
+fn name_of(job: &Job) -> &str {
+    job.context()
+        .name
+        .as_ref()
+        .map_or("coroutine", |name| name.as_str())
+}
+
+/// The name of the thread and, in debug mode, of the coroutine that runs on it: `main @coroutine#2`.
+///
+/// ```
+/// use corox_core::{CoroutineName, run_blocking, set_debug_mode, thread_label};
+///
+/// set_debug_mode(true);
+/// run_blocking(async |scope| {
+///     scope.with(CoroutineName::new("v1")).launch(async {
+///         assert!(thread_label().contains(" @v1#"));
+///     });
+///     Ok(())
+/// }).unwrap();
+/// ```
+#[must_use]
+#[doc(alias = "Thread.currentThread().name")]
+pub fn thread_label() -> String {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    match Job::current() {
+        Some(job) if job.core().id != 0 => {
+            format!("{thread} @{}#{}", name_of(&job), job.core().id)
+        }
+        _ => thread.to_owned(),
+    }
+}

@@ -1,0 +1,282 @@
+//! One piece drives every body: of coroutines, inline scopes, shielded sections, boundaries and `finally`.
+//!
+//! ```text
+//!              poll                         poll: Ready, panic
+//!  Unpolled ---------> Suspended ------------------------------------------> Ended(Returned | Panicked)
+//!                        |   ^  \  poll: Pending, not cancelling
+//!                        |   +---/
+//!                        |
+//!                        | job cancelling, and no holder left, or only holders that nobody polls
+//!                        v
+//!                      the body is dropped -------------------------------> Ended(Dropped)
+//! ```
+//!
+//! The rule (decisions 1 to 3): the first poll always happens. From then on a body whose job is cancelling is dropped
+//! before a poll, and after a poll that gives `Pending`, unless the frame is held. A frame is held by the scopes, shields
+//! and boundaries inside it that somebody still polls. Whether somebody does cannot be known from outside: combinators
+//! poll only what was woken. So if no holder was polled and the body did not wake itself, the driver *probes*: it wakes
+//! every holder through the waker it left and polls the body again, a few rounds while it wakes itself. A holder that is
+//! not polled then is parked or leaked, and holds nothing.
+//!
+//! While a body is polled or dropped, its frame is the current one of the thread, no lock is held, and unwinding is caught
+//! (decision 6).
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+use pin_project_lite::pin_project;
+
+use crate::frame::{Entered, FrameRef};
+
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// How a body ended.
+pub(crate) enum Ended<T> {
+    Returned(T),
+    /// Dropped by a cancellation.
+    Dropped,
+    Panicked(Payload),
+}
+
+/// [`Ended`], and the panic of a destructor while the body was dropped.
+pub(crate) struct End<T> {
+    pub(crate) ended: Ended<T>,
+    pub(crate) guard_panic: Option<Payload>,
+}
+
+/// How often a body that wakes itself is polled during one probe.
+const PROBE_ROUNDS: usize = 4;
+
+pin_project! {
+    /// See the module.
+    pub(crate) struct Driver<F> {
+        // `None` only while the frame is the current one of the thread.
+        frame: Option<FrameRef>,
+        polled: bool,
+        // The waker is known to stay the same: a coroutine's own task.
+        same_waker: bool,
+        registered: bool,
+        gate: Option<Arc<Gate>>,
+        #[pin]
+        body: Option<F>,
+    }
+}
+
+/// The waker of a body in a cancelled job: tells whether the body woke itself, and can be muted, or a probe would wake
+/// itself for ever.
+struct Gate {
+    outer: AtomicWaker,
+    muted: AtomicBool,
+    woken: AtomicBool,
+}
+
+impl Gate {
+    fn new() -> Gate {
+        Gate {
+            outer: AtomicWaker::new(),
+            muted: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
+        }
+    }
+
+    fn begin(&self) {
+        self.woken.store(false, Ordering::SeqCst);
+    }
+
+    fn was_woken(&self) -> bool {
+        self.woken.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Gate {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // First the note, then the look: `probe` unmutes and then reads the note, so one of the two passes the wake on.
+        self.woken.store(true, Ordering::SeqCst);
+        if !self.muted.load(Ordering::SeqCst) {
+            self.outer.wake();
+        }
+    }
+}
+
+/// What one round of polls led to.
+enum Round<T> {
+    Ended(Ended<T>),
+    Pending,
+    /// Nothing holds the body any more.
+    Drop,
+}
+
+impl<F: Future> Driver<F> {
+    /// A driver for a body whose polls may come from anywhere.
+    pub(crate) fn new(frame: FrameRef, body: F) -> Self {
+        Driver {
+            frame: Some(frame),
+            polled: false,
+            same_waker: false,
+            registered: false,
+            gate: None,
+            body: Some(body),
+        }
+    }
+
+    /// A driver that is always polled by one task, with one waker.
+    pub(crate) fn of_task(frame: FrameRef, body: F) -> Self {
+        Driver {
+            same_waker: true,
+            ..Driver::new(frame, body)
+        }
+    }
+
+    pub(crate) fn frame(&self) -> &FrameRef {
+        self.frame
+            .as_ref()
+            .expect("a driver is not used while its own body is polled")
+    }
+
+    /// Whether the body has neither returned nor been dropped.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    pub(crate) fn was_polled(&self) -> bool {
+        self.polled
+    }
+
+    /// Drives the body; `Ready` once, when it has ended and is gone.
+    pub(crate) fn poll_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
+        loop {
+            let cancelled = self.frame().job().is_cancelled();
+            let round = if cancelled {
+                if self.polled && !self.frame().frame().is_held() {
+                    Round::Drop
+                } else {
+                    *self.as_mut().project().polled = true;
+                    self.as_mut().poll_cancelled(cx)
+                }
+            } else {
+                *self.as_mut().project().polled = true;
+                match self.as_mut().poll_body(cx) {
+                    Poll::Ready(ended) => Round::Ended(ended),
+                    Poll::Pending => Round::Pending,
+                }
+            };
+            match round {
+                Round::Ended(ended) => return Poll::Ready(self.drop_body(ended)),
+                Round::Drop => return Poll::Ready(self.drop_body(Ended::Dropped)),
+                Round::Pending => {
+                    self.as_mut().register(cx.waker());
+                    // A cancellation either sees the waker just registered, or is seen here.
+                    if cancelled || !self.frame().job().is_cancelled() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn register(self: Pin<&mut Self>, waker: &Waker) {
+        let this = self.project();
+        if !(*this.same_waker && *this.registered) {
+            *this.registered = true;
+            if let Some(frame) = this.frame {
+                frame.frame().waker.register(waker);
+            }
+        }
+    }
+
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
+        let this = self.project();
+        let Some(body) = this.body.as_pin_mut() else {
+            return Poll::Ready(Ended::Dropped);
+        };
+        let _entered = Entered::new(this.frame);
+        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+            Ok(Poll::Ready(value)) => Poll::Ready(Ended::Returned(value)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(payload) => Poll::Ready(Ended::Panicked(payload)),
+        }
+    }
+
+    /// A poll in a cancelled job: the first one, or one of a body that is held.
+    fn poll_cancelled(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Round<F::Output> {
+        // Registered first: a hold that ends on another thread during this poll must find somebody to wake.
+        self.as_mut().register(cx.waker());
+        let gate = {
+            let this = self.as_mut().project();
+            this.gate
+                .get_or_insert_with(|| Arc::new(Gate::new()))
+                .clone()
+        };
+        gate.outer.register(cx.waker());
+        let waker = Waker::from(gate.clone());
+        let mut gated = Context::from_waker(&waker);
+
+        gate.begin();
+        self.frame().frame().begin_poll();
+        if let Poll::Ready(ended) = self.as_mut().poll_body(&mut gated) {
+            return Round::Ended(ended);
+        }
+        if !self.frame().frame().is_held() {
+            return Round::Drop;
+        }
+        if self.frame().frame().holder_was_polled() || gate.was_woken() {
+            return Round::Pending;
+        }
+        self.probe(&gate, &mut gated)
+    }
+
+    /// Finds out whether anybody polls the holders.
+    fn probe(mut self: Pin<&mut Self>, gate: &Gate, gated: &mut Context<'_>) -> Round<F::Output> {
+        gate.muted.store(true, Ordering::SeqCst);
+        self.frame().frame().wake_holders();
+        let mut polled = Poll::Pending;
+        for _ in 0..PROBE_ROUNDS {
+            gate.begin();
+            polled = self.as_mut().poll_body(gated);
+            if polled.is_ready() || !gate.was_woken() {
+                break;
+            }
+        }
+        gate.muted.store(false, Ordering::SeqCst);
+        let frame = self.frame().frame();
+        if let Poll::Ready(ended) = polled {
+            return Round::Ended(ended);
+        }
+        if !frame.is_held() {
+            return Round::Drop;
+        }
+        if gate.was_woken() {
+            gate.outer.wake();
+            return Round::Pending;
+        }
+        if frame.holder_was_polled() {
+            Round::Pending
+        } else {
+            Round::Drop
+        }
+    }
+
+    /// Drops the body with its frame installed, and says how it ended.
+    fn drop_body<T>(self: Pin<&mut Self>, ended: Ended<T>) -> End<T> {
+        let mut this = self.project();
+        let _entered = Entered::new(this.frame);
+        let guard_panic = catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
+        *this.gate = None;
+        End { ended, guard_panic }
+    }
+
+    /// The driver's owner is dropped before the body ended: drops the body now.
+    pub(crate) fn abandon(self: Pin<&mut Self>) -> Option<Payload> {
+        self.drop_body(Ended::<()>::Dropped).guard_panic
+    }
+}

@@ -1,0 +1,420 @@
+//! The one error of the library.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+/// `Result` with the library's [`Error`]; the type that bodies of coroutines return.
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Why a coroutine, scope or job did not end normally: a failure, a panic or a cancellation.
+///
+/// One word, cheap to clone; a clone is the *same* error ([`ptr_eq`](Error::ptr_eq)), so that a failure that reaches a
+/// scope over several paths is recognised, and further failures can be attached to it ([`suppressed`](Error::suppressed)).
+///
+/// `?` turns any `std::error::Error` into an `Error`. For that to be possible `Error` does not implement
+/// `std::error::Error` itself; it converts into `Box<dyn std::error::Error + Send + Sync>`, and
+/// [`into_std`](Error::into_std) gives a value that implements it, for `#[source]` fields.
+///
+/// ```
+/// use corox_core::{Error, Result};
+///
+/// fn parse(text: &str) -> Result<i32> {
+///     Ok(text.parse::<i32>()?)
+/// }
+///
+/// let error = parse("four").unwrap_err();
+/// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+/// assert!(!error.is_cancellation());
+/// ```
+#[derive(Clone)]
+#[doc(alias = "Throwable")]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: Kind,
+    arose: &'static Location<'static>,
+    suppressed: Mutex<Vec<Error>>,
+}
+
+enum Kind {
+    Failure(Box<dyn StdError + Send + Sync>),
+    Message(Cow<'static, str>),
+    Panic {
+        message: String,
+        payload: Mutex<Option<Box<dyn Any + Send>>>,
+    },
+    Cancellation {
+        message: Cow<'static, str>,
+        cause: Option<Error>,
+        /// The job that was cancelled with it, once it has been used.
+        origin: OnceLock<u64>,
+    },
+    /// The cancellation of another job that a body let escape.
+    Escaped(Error),
+}
+
+impl Error {
+    #[track_caller]
+    fn from_kind(kind: Kind) -> Error {
+        Error(Arc::new(Inner {
+            kind,
+            arose: Location::caller(),
+            suppressed: Mutex::new(Vec::new()),
+        }))
+    }
+
+    /// A failure that is only a message.
+    ///
+    /// ```
+    /// let error = corox_core::Error::msg(format!("no such key: {}", 7));
+    /// assert_eq!(error.to_string(), "no such key: 7");
+    /// ```
+    #[track_caller]
+    #[doc(alias = "IllegalStateException")]
+    pub fn msg(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::from_kind(Kind::Message(message.into()))
+    }
+
+    /// A failure from a boxed error, or from anything that converts into one.
+    ///
+    /// ```
+    /// let boxed: Box<dyn std::error::Error + Send + Sync> = "boxed".into();
+    /// assert_eq!(corox_core::Error::from_boxed(boxed).to_string(), "boxed");
+    /// ```
+    #[track_caller]
+    pub fn from_boxed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        Error::from_kind(Kind::Failure(error.into()))
+    }
+
+    /// A cancellation, to pass to [`Job::cancel_with`](crate::Job::cancel_with), or to return from a body that wants to
+    /// end as cancelled.
+    ///
+    /// ```
+    /// let error = corox_core::Error::cancellation("not needed any more");
+    /// assert!(error.is_cancellation());
+    /// ```
+    #[track_caller]
+    #[doc(alias = "CancellationException")]
+    pub fn cancellation(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::from_kind(Kind::Cancellation {
+            message: message.into(),
+            cause: None,
+            origin: OnceLock::new(),
+        })
+    }
+
+    /// A cancellation that has a failure as its cause.
+    ///
+    /// ```
+    /// use corox_core::Error;
+    /// let failure = Error::msg("disk full");
+    /// let error = Error::cancellation_caused_by("upload stopped", failure.clone());
+    /// assert!(error.cause().unwrap().ptr_eq(&failure));
+    /// ```
+    #[track_caller]
+    pub fn cancellation_caused_by(message: impl Into<Cow<'static, str>>, cause: Error) -> Error {
+        Error::from_kind(Kind::Cancellation {
+            message: message.into(),
+            cause: Some(cause),
+            origin: OnceLock::new(),
+        })
+    }
+
+    /// What a caught unwinding becomes.
+    #[track_caller]
+    pub(crate) fn from_panic(payload: Box<dyn Any + Send>) -> Error {
+        let message = panic_message(&*payload);
+        Error::from_kind(Kind::Panic {
+            message,
+            payload: Mutex::new(Some(payload)),
+        })
+    }
+
+    /// A cancellation of another job as the failure of the body that let it escape.
+    #[track_caller]
+    pub(crate) fn escaped(cancellation: Error) -> Error {
+        Error::from_kind(Kind::Escaped(cancellation))
+    }
+
+    /// Whether this is a cancellation: a normal, quiet end that never fails a parent and is never reported.
+    #[must_use]
+    pub fn is_cancellation(&self) -> bool {
+        matches!(self.0.kind, Kind::Cancellation { .. })
+    }
+
+    /// Whether this is a panic of a coroutine's body or of a destructor in it.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0.kind, Kind::Panic { .. })
+    }
+
+    /// Whether both are the same error (not merely equal ones): clones of one value.
+    #[must_use]
+    pub fn ptr_eq(&self, other: &Error) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The error of type `E` that this failure was made from.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        match &self.0.kind {
+            Kind::Failure(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The library error behind this one: the failure that led to a cancellation, or the foreign cancellation that a
+    /// body let escape.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Error> {
+        match &self.0.kind {
+            Kind::Cancellation { cause, .. } => cause.as_ref(),
+            Kind::Escaped(cancellation) => Some(cancellation),
+            _ => None,
+        }
+    }
+
+    /// Other failures of the same tree that came after this one, each once, in the order in which they arrived.
+    #[must_use]
+    #[doc(alias = "suppressedExceptions")]
+    pub fn suppressed(&self) -> Vec<Error> {
+        self.0.suppressed.lock().clone()
+    }
+
+    /// Where the error arose: the `?`, the constructor, or the launch of the coroutine that panicked.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.arose
+    }
+
+    /// Attaches `other`, once by identity; an error never suppresses itself.
+    pub(crate) fn add_suppressed(&self, other: Error) {
+        if self.ptr_eq(&other) {
+            return;
+        }
+        let mut suppressed = self.0.suppressed.lock();
+        if !suppressed.iter().any(|known| known.ptr_eq(&other)) {
+            suppressed.push(other);
+        }
+    }
+
+    /// The payload of a panic, to resume its unwinding; `None` for everything else, and for every call but the first.
+    pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        match &self.0.kind {
+            Kind::Panic { payload, .. } => payload.lock().take(),
+            _ => None,
+        }
+    }
+
+    /// Notes the job that is cancelled with this error; the first one stays.
+    pub(crate) fn set_origin(&self, job: u64) {
+        if let Kind::Cancellation { origin, .. } = &self.0.kind {
+            let _ = origin.set(job);
+        }
+    }
+
+    /// Whether some job was already cancelled with this error.
+    pub(crate) fn has_origin(&self) -> bool {
+        match &self.0.kind {
+            Kind::Cancellation { origin, .. } => origin.get().is_some(),
+            _ => false,
+        }
+    }
+
+    /// A value that implements `std::error::Error` and keeps identity and source chain, for `#[source]` and `#[from]`
+    /// fields of your own error types.
+    ///
+    /// ```
+    /// let source: Box<dyn std::error::Error + Send + Sync> = Box::new(corox_core::Error::msg("x").into_std());
+    /// assert_eq!(source.to_string(), "x");
+    /// ```
+    #[must_use]
+    pub fn into_std(self) -> StdErrorOf {
+        StdErrorOf(self)
+    }
+}
+
+/// The text of a panic's payload.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a value that is not a string".to_owned()
+    }
+}
+
+/// The message; for a cancellation without the causes behind it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&*self.0, f)
+    }
+}
+
+/// The message, where the error arose, its causes and its suppressed errors, a line each.
+///
+/// The nesting of suppressed errors is shown to a depth of 8.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.report(f, 0)
+    }
+}
+
+impl Inner {
+    fn report(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        let indent = "    ".repeat(depth);
+        write!(f, "{self}\n{indent}    at {}", self.arose)?;
+        let mut source = self.source();
+        while let Some(cause) = source {
+            write!(f, "\n{indent}caused by: {cause}")?;
+            if let Some(own) = cause.downcast_ref::<Inner>() {
+                write!(f, "\n{indent}    at {}", own.arose)?;
+            }
+            source = cause.source();
+        }
+        if depth < 8 {
+            let suppressed = self.suppressed.lock().clone();
+            for other in suppressed {
+                write!(f, "\n{indent}    suppressed: ")?;
+                other.0.report(f, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Failure(error) => fmt::Display::fmt(error, f),
+            Kind::Message(message) => f.write_str(message),
+            Kind::Panic { message, .. } => write!(f, "panicked: {message}"),
+            Kind::Cancellation { message, .. } => f.write_str(message),
+            Kind::Escaped(cancellation) => {
+                write!(f, "another coroutine was cancelled: {cancellation}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report(f, 0)
+    }
+}
+
+impl StdError for Inner {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.kind {
+            Kind::Failure(error) => error.source(),
+            Kind::Cancellation {
+                cause: Some(cause), ..
+            }
+            | Kind::Escaped(cause) => Some(&*cause.0),
+            _ => None,
+        }
+    }
+}
+
+/// `?` on any `std::error::Error`. A [`CancellationError`] becomes the cancellation that it carries.
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    #[track_caller]
+    fn from(error: E) -> Error {
+        let any: &dyn Any = &error;
+        if let Some(cancellation) = any.downcast_ref::<CancellationError>() {
+            return cancellation.0.clone();
+        }
+        if let Some(own) = any.downcast_ref::<StdErrorOf>() {
+            return own.0.clone();
+        }
+        Error::from_kind(Kind::Failure(Box::new(error)))
+    }
+}
+
+impl From<Error> for Box<dyn StdError + Send + Sync> {
+    fn from(error: Error) -> Self {
+        Box::new(error.into_std())
+    }
+}
+
+impl From<Error> for Box<dyn StdError> {
+    fn from(error: Error) -> Self {
+        Box::new(error.into_std())
+    }
+}
+
+/// An [`Error`] as a `std::error::Error`; see [`Error::into_std`].
+#[derive(Clone)]
+pub struct StdErrorOf(Error);
+
+impl StdErrorOf {
+    /// The error inside.
+    #[must_use]
+    pub fn get_ref(&self) -> &Error {
+        &self.0
+    }
+}
+
+impl fmt::Display for StdErrorOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for StdErrorOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl StdError for StdErrorOf {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.0.source()
+    }
+}
+
+/// The current coroutine was cancelled: what [`catch_cancellation`](crate::catch_cancellation) gives.
+///
+/// `?` turns it into the [`Error`] that it carries, a cancellation.
+#[derive(Clone)]
+#[doc(alias = "CancellationException")]
+pub struct CancellationError(pub(crate) Error);
+
+impl CancellationError {
+    /// What the coroutine was cancelled with: a cancellation, or the failure that cancelled it.
+    #[must_use]
+    pub fn cause(&self) -> &Error {
+        &self.0
+    }
+
+    /// The same, by value.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        self.0
+    }
+}
+
+impl fmt::Display for CancellationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for CancellationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl StdError for CancellationError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.0.source()
+    }
+}

@@ -1,0 +1,232 @@
+//! Frames: what a cancellation acts on.
+//!
+//! Every coroutine body, inline scope, shielded section, boundary and `finally` is a frame. A frame drops its body when its
+//! job is cancelling and none of its own *holders* is left: the scopes, sections and boundaries inside it that have begun
+//! and not ended (decision 1). `driver` has the rule in full.
+//!
+//! The root frame of a coroutine or scope lives inside its job; a boundary or `finally` has no job and makes a [`Section`].
+
+use std::cell::RefCell;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use crate::job::{Job, Node};
+use crate::node_list::{Key, NodeList};
+
+/// See the module.
+pub(crate) struct Frame {
+    /// Wakes whoever polls this frame: for a cancellation, for the end of the last holder, for the end of the children.
+    pub(crate) waker: AtomicWaker,
+    /// Whether a holder was polled since the body's poll began.
+    holder_polled: AtomicBool,
+    holders: Mutex<NodeList<FrameRef>>,
+}
+
+impl Frame {
+    pub(crate) fn new() -> Frame {
+        Frame {
+            waker: AtomicWaker::new(),
+            holder_polled: AtomicBool::new(false),
+            holders: Mutex::new(NodeList::new()),
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        !self.holders.lock().is_empty()
+    }
+
+    /// Forgets which holders were polled.
+    pub(crate) fn begin_poll(&self) {
+        self.holder_polled.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn holder_was_polled(&self) -> bool {
+        self.holder_polled.load(Ordering::Relaxed)
+    }
+
+    /// Wakes every holder through the waker that it left.
+    pub(crate) fn wake_holders(&self) {
+        let holders: Vec<_> = {
+            let holders = self.holders.lock();
+            holders.iter().map(|(_, frame)| frame.clone()).collect()
+        };
+        for holder in holders {
+            holder.frame().waker.wake();
+        }
+    }
+}
+
+/// The frame of a boundary or `finally`: it uses the job around it.
+pub(crate) struct Section {
+    job: Job,
+    frame: Frame,
+}
+
+/// A reference to a frame and the job that it belongs to.
+#[derive(Clone)]
+pub(crate) enum FrameRef {
+    /// The root frame of a coroutine or scope.
+    Root(Job),
+    Section(Arc<Section>),
+}
+
+impl FrameRef {
+    /// A frame without job of its own, inside `job`.
+    pub(crate) fn section(job: Job) -> FrameRef {
+        FrameRef::Section(Arc::new(Section {
+            job,
+            frame: Frame::new(),
+        }))
+    }
+
+    pub(crate) fn frame(&self) -> &Frame {
+        match self {
+            FrameRef::Root(job) => &job.core().frame,
+            FrameRef::Section(section) => &section.frame,
+        }
+    }
+
+    pub(crate) fn job(&self) -> &Job {
+        match self {
+            FrameRef::Root(job) => job,
+            FrameRef::Section(section) => &section.job,
+        }
+    }
+}
+
+/// The hold of an inner frame on the frame around it; ends when dropped.
+pub(crate) struct Hold {
+    outer: FrameRef,
+    key: Key,
+    /// The entry of a section in the list of its job, through which a cancellation wakes it.
+    registered: Option<Key>,
+}
+
+impl Hold {
+    /// `inner` begins to hold `outer`.
+    pub(crate) fn take(outer: FrameRef, inner: &FrameRef) -> Hold {
+        let key = outer.frame().holders.lock().push(inner.clone());
+        let registered = match inner {
+            FrameRef::Section(section) => {
+                let core = section.job.core();
+                core.push(Node::Section(inner.clone())).ok()
+            }
+            FrameRef::Root(_) => None,
+        };
+        Hold {
+            outer,
+            key,
+            registered,
+        }
+    }
+
+    /// The inner frame is being polled.
+    pub(crate) fn note_poll(&self) {
+        self.outer
+            .frame()
+            .holder_polled
+            .store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let frame = self.outer.frame();
+        let (removed, last) = {
+            let mut holders = frame.holders.lock();
+            (holders.remove(self.key), holders.is_empty())
+        };
+        if let (Some(key), Some(inner)) = (self.registered, &removed) {
+            drop(inner.job().core().remove(key));
+        }
+        drop(removed);
+        // The holder may have ended on another thread, or without anybody polling the outer frame again.
+        if last && self.outer.job().is_cancelled() {
+            frame.waker.wake();
+        }
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<FrameRef>> = const { RefCell::new(None) };
+}
+
+/// Makes a frame the current one of this thread until dropped. The reference moves into the thread and back, so that a
+/// poll costs no reference count.
+pub(crate) struct Entered<'a> {
+    home: &'a mut Option<FrameRef>,
+    outer: Option<FrameRef>,
+    entered: bool,
+}
+
+impl<'a> Entered<'a> {
+    pub(crate) fn new(home: &'a mut Option<FrameRef>) -> Entered<'a> {
+        let outer = CURRENT.try_with(|current| current.replace(home.take()));
+        // A body can be dropped by a destructor of this very thread, when its locals have gone.
+        let entered = outer.is_ok();
+        Entered {
+            home,
+            outer: outer.ok().flatten(),
+            entered,
+        }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if self.entered {
+            let outer = self.outer.take();
+            if let Ok(own) = CURRENT.try_with(|current| current.replace(outer)) {
+                *self.home = own;
+            }
+        }
+    }
+}
+
+/// Runs `f` with the current frame, which must not be entered or left meanwhile.
+pub(crate) fn with_current<R>(f: impl FnOnce(Option<&FrameRef>) -> R) -> R {
+    let mut f = Some(f);
+    let seen = CURRENT.try_with(|current| {
+        let current = current.borrow();
+        f.take().map(|f| f(current.as_ref()))
+    });
+    match (seen, f) {
+        (Ok(Some(result)), _) => result,
+        (_, Some(f)) => f(None),
+        (_, None) => unreachable!("`f` was either called or is still here"),
+    }
+}
+
+pub(crate) fn current() -> Option<FrameRef> {
+    with_current(|frame| frame.cloned())
+}
+
+pub(crate) fn current_job() -> Option<Job> {
+    with_current(|frame| frame.map(|frame| frame.job().clone()))
+}
+
+/// Whether the code that runs here belongs to a cancelled job, and so must not go past a point of cancellation.
+pub(crate) fn cancelled_here() -> bool {
+    with_current(|frame| frame.is_some_and(|frame| frame.job().is_cancelled()))
+}
+
+/// How far up `check_wait_for` looks.
+const DEPTH: usize = 1000;
+
+/// Refuses a wait of a coroutine for itself, or for one that waits for it.
+pub(crate) fn check_wait_for(target: &Job, location: &'static Location<'static>) {
+    let mut at = current_job();
+    for _ in 0..DEPTH {
+        let Some(job) = at else { return };
+        assert!(
+            !job.ptr_eq(target),
+            "the wait at {location} can never end: it waits for {target}, inside that job, and the job ends only after this \
+             code does; cancel the job instead of waiting for it, or wait from outside of it"
+        );
+        at = job.parent();
+    }
+}

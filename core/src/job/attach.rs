@@ -1,0 +1,89 @@
+//! How a job comes under its parent (J-8, J-9).
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::cell::{JobCell, JobCore, Kind, Node, Slot};
+use super::handle::Job;
+use super::state::{CANCELLING, FINAL, SEALED, STARTED};
+use crate::context::JobContext;
+use crate::debug;
+use crate::error::Error;
+use crate::probe;
+
+/// What became of a new job.
+pub(crate) enum Attached {
+    /// Under its parent, or without one by intention.
+    Yes,
+    /// The parent has ended: the job is cancelled with this, and nobody waits for it.
+    Refused(Error),
+}
+
+impl<S: Slot> JobCell<S> {
+    /// Makes a job and puts it under `parent`. A cancelled parent takes it and cancels it at once.
+    pub(crate) fn attach(
+        slot: S,
+        kind: Kind,
+        context: JobContext,
+        parent: Option<&Job>,
+        location: &'static Location<'static>,
+    ) -> (Arc<JobCell<S>>, Attached) {
+        let cell = Arc::new(JobCell {
+            core: JobCore::new(
+                kind,
+                debug::id_for(kind, parent),
+                context,
+                parent.cloned(),
+                location,
+            ),
+            slot,
+        });
+        probe::register(&cell);
+        let Some(parent) = parent else {
+            return (cell, Attached::Yes);
+        };
+        let attached = parent.adopt(&cell);
+        (cell, attached)
+    }
+}
+
+impl Job {
+    fn adopt<S: Slot>(&self, child: &Arc<JobCell<S>>) -> Attached {
+        let parent = self.core();
+        if !parent.flags.any(STARTED) {
+            self.start();
+        }
+        let child_job = Job(child.clone());
+        let cancelled = {
+            let mut inner = parent.inner.lock();
+            if parent.flags.any(SEALED | FINAL) {
+                None
+            } else {
+                let key = inner.nodes.push(Node::Child(child_job.clone()));
+                inner.pending += 1;
+                child.core.key.store(key.to_bits(), Ordering::Relaxed);
+                let cancelled = parent.flags.any(CANCELLING) && !child.core.kind.is_shield();
+                Some(cancelled.then(|| inner.root.clone()).flatten())
+            }
+        };
+        match cancelled {
+            Some(None) => Attached::Yes,
+            Some(Some(cause)) => {
+                child_job.cancel_tree(self.cause_for_children(cause));
+                Attached::Yes
+            }
+            None => {
+                let parent = child.core.inner.lock().parent.take();
+                drop(parent);
+                let cause = match self.final_cause() {
+                    Some(cause) => self.cause_for_children(cause),
+                    None => Error::cancellation(format!(
+                        "the parent, {self}, has already completed; a coroutine can be started only before its scope ends"
+                    )),
+                };
+                Attached::Refused(cause)
+            }
+        }
+    }
+}

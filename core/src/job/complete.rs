@@ -1,0 +1,160 @@
+//! Completion by counting (decision 5): whoever brings the count of body and children to 0 completes the job and goes on
+//! to the parent, in a loop.
+
+use corox_scheduler::Task;
+
+use super::cell::{Inner, Node};
+use super::handle::Job;
+use super::state::{ABANDONED, BODY_ENDED, CANCELLING, FINAL, SEALED, STARTED};
+use crate::error::Error;
+use crate::exception_handler::report_uncaught;
+use crate::node_list::NodeList;
+use crate::probe;
+
+impl Job {
+    /// Starts a lazy job: gives its coroutine to be dispatched. `None` if it was started or cancelled before.
+    pub(crate) fn begin(&self) -> Option<Option<Task>> {
+        let core = self.core();
+        if core.flags.any(STARTED) {
+            return None;
+        }
+        let mut inner = core.inner.lock();
+        if core.flags.any(STARTED) {
+            return None;
+        }
+        core.flags.set(STARTED);
+        Some(inner.unstarted.take())
+    }
+
+    /// The body has ended, or was dropped; once for each job.
+    pub(crate) fn end_body(&self) {
+        let ended = {
+            let mut inner = self.core().inner.lock();
+            debug_assert!(!self.core().flags.any(BODY_ENDED));
+            self.core().flags.set(BODY_ENDED);
+            self.count_down(&mut inner)
+        };
+        if ended {
+            self.complete();
+        }
+    }
+
+    /// The same for a job without body: `true` for the call that ended it.
+    pub(crate) fn end_body_less(&self) -> bool {
+        self.end_body_less_unless(BODY_ENDED)
+    }
+
+    /// The same, unless one of `flags` is set; the look and the end are one step.
+    pub(crate) fn end_body_less_unless(&self, flags: u8) -> bool {
+        let ended = {
+            let mut inner = self.core().inner.lock();
+            if self.core().flags.any(BODY_ENDED | flags) {
+                return false;
+            }
+            self.core().flags.set(BODY_ENDED);
+            self.count_down(&mut inner)
+        };
+        if ended {
+            self.complete();
+        }
+        true
+    }
+
+    /// Takes one from the count; at 0 the job is sealed, under the same lock, and `complete` must follow.
+    fn count_down(&self, inner: &mut Inner) -> bool {
+        inner.pending -= 1;
+        if inner.pending == 0 {
+            self.core().flags.set(SEALED);
+        }
+        inner.pending == 0
+    }
+
+    /// Completes a sealed job, then each parent whose last child that was. The order is that of J-15, steps 5 to 10.
+    fn complete(&self) {
+        let mut job = self.clone();
+        loop {
+            let cause = job.freeze_cause();
+            if cause.is_some() {
+                job.0.slot.discard(&job);
+            }
+            if let Some(failure) = cause.as_ref().filter(|cause| !cause.is_cancellation()) {
+                job.handle_failure(failure);
+            }
+            let (nodes, parent) = {
+                let mut inner = job.core().inner.lock();
+                job.core().flags.set(FINAL | STARTED);
+                let nodes = std::mem::replace(&mut inner.nodes, NodeList::new());
+                (nodes, inner.parent.take())
+            };
+            probe::unregister(&job);
+            for node in nodes.into_values() {
+                match node {
+                    Node::OnCompletion(handler) | Node::OnCancelling(handler) => {
+                        handler.call_once(&job, cause.as_ref());
+                    }
+                    Node::Waiter(waker) => waker.wake(),
+                    Node::Section(frame) => frame.frame().waker.wake(),
+                    // A child that still hangs here could not have let the count come to 0.
+                    Node::Child(_) => {}
+                }
+            }
+            if job.core().kind.is_scoped() {
+                job.core().frame.waker.wake();
+            }
+            let Some(parent) = parent else { return };
+            let (child, ended) = {
+                let mut inner = parent.core().inner.lock();
+                let child = inner.nodes.remove(job.core().key());
+                (child, parent.count_down(&mut inner))
+            };
+            drop(child);
+            if !ended {
+                return;
+            }
+            job = parent;
+        }
+    }
+
+    /// Chooses the final cause: the first failure, else the first cancellation; the other failures are attached to it (J-24).
+    fn freeze_cause(&self) -> Option<Error> {
+        if !self.core().flags.any(CANCELLING) {
+            return None;
+        }
+        let (cause, others) = {
+            let mut inner = self.core().inner.lock();
+            let mut all: Vec<_> = inner.root.take().into_iter().collect();
+            all.append(&mut inner.later);
+            let first = all
+                .iter()
+                .position(|error| !error.is_cancellation())
+                .unwrap_or(0);
+            let cause = all.remove(first);
+            inner.root = Some(cause.clone());
+            (cause, all)
+        };
+        for other in others {
+            if !other.is_cancellation() {
+                cause.add_suppressed(other);
+            }
+        }
+        Some(cause)
+    }
+
+    /// J-15 step 6: the parent, else the handler.
+    fn handle_failure(&self, failure: &Error) {
+        let core = self.core();
+        if core.flags.any(ABANDONED) {
+            report_uncaught(self, failure);
+        } else if !self.offer_up(failure) && core.kind.reports() {
+            report_uncaught(self, failure);
+        }
+    }
+
+    /// The cause of a sealed job that did not end normally.
+    pub(crate) fn final_cause(&self) -> Option<Error> {
+        if !self.core().flags.any(CANCELLING) {
+            return None;
+        }
+        self.core().inner.lock().root.clone()
+    }
+}

@@ -1,0 +1,286 @@
+//! The public handle of a job.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::cell::{JobCell, JobCore, Node, Slot};
+use super::state::{CANCELLING, FINAL, JobState, STARTED};
+use crate::context::{CoroutineName, JobContext};
+use crate::error::{Error, Result};
+use crate::{debug, frame};
+
+/// A handle of a coroutine, a scope or a [`CompletableJob`](crate::CompletableJob): to cancel it, to wait for it, to ask
+/// for its state.
+///
+/// Jobs form a tree: a job is complete only after its body *and* all its children have ended, cancelling a job cancels
+/// everything below it, and a failure of a child cancels its parent. See [`JobState`] for the states.
+///
+/// A `Job` is a cheap clone of a reference. **Dropping it cancels nothing and detaches nothing**: the coroutine belongs to
+/// its scope, not to its handle.
+///
+/// ```
+/// use corox_core::{await_cancellation, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let job = scope.launch(async { await_cancellation().await });
+///     assert!(job.is_active());
+///     job.cancel_and_join().await;
+///     assert!(job.is_cancelled() && job.is_completed());
+///     Ok(())
+/// }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Job(pub(crate) Arc<JobCell<dyn Slot>>);
+
+impl Job {
+    pub(crate) fn core(&self) -> &JobCore {
+        &self.0.core
+    }
+
+    pub(crate) fn context(&self) -> &JobContext {
+        &self.core().context
+    }
+
+    /// Whether both are handles of one job.
+    #[must_use]
+    pub fn ptr_eq(&self, other: &Job) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
+    }
+
+    /// The job of the coroutine or scope that this code runs in; `None` outside coroutines.
+    ///
+    /// ```
+    /// use corox_core::{Job, run_blocking};
+    ///
+    /// assert!(Job::current().is_none());
+    /// run_blocking(async |scope| {
+    ///     assert!(Job::current().unwrap().ptr_eq(&scope.job().unwrap()));
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[must_use]
+    #[doc(alias = "currentCoroutineContext")]
+    pub fn current() -> Option<Job> {
+        frame::current_job()
+    }
+
+    /// The state at this moment.
+    #[must_use]
+    pub fn state(&self) -> JobState {
+        self.core().flags.state()
+    }
+
+    /// True from the start until the job is cancelled, has failed or is complete; also while it waits for children.
+    #[must_use]
+    #[doc(alias = "isActive")]
+    pub fn is_active(&self) -> bool {
+        let flags = &self.core().flags;
+        flags.any(STARTED) && !flags.any(CANCELLING | FINAL)
+    }
+
+    /// True once body and children have ended, however they ended.
+    #[must_use]
+    #[doc(alias = "isCompleted")]
+    pub fn is_completed(&self) -> bool {
+        self.core().flags.any(FINAL)
+    }
+
+    /// True from the moment of the cancellation or failure, for ever.
+    #[must_use]
+    #[doc(alias = "isCancelled")]
+    pub fn is_cancelled(&self) -> bool {
+        self.core().flags.any(CANCELLING)
+    }
+
+    /// Starts a lazy job: `true` for the one call that did it; `false` if it was started or cancelled before.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.lazy().launch(async {});
+    ///     assert!(job.start());
+    ///     assert!(!job.start());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    pub fn start(&self) -> bool {
+        match self.begin() {
+            None => false,
+            Some(task) => {
+                if let Some(task) = task {
+                    self.dispatch(task, corox_scheduler::Wakeup::Launch);
+                }
+                true
+            }
+        }
+    }
+
+    /// Cancels the job and everything below it, now; does not wait.
+    ///
+    /// Every coroutine below is marked before the call returns; each drops its body when it is next polled. The parent is
+    /// not affected. A second cancellation, and one after the end, do nothing. A lazy job that was not started ends at once.
+    ///
+    /// ```
+    /// use corox_core::{await_cancellation, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.launch(async { await_cancellation().await });
+    ///     job.cancel();
+    ///     assert!(job.is_cancelled() && !job.is_completed());
+    ///     job.join().await;
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn cancel(&self) {
+        if !self.core().flags.any(CANCELLING | FINAL) {
+            self.cancel_tree(Error::cancellation(format!("{self} was cancelled")));
+        }
+    }
+
+    /// As [`cancel`](Job::cancel), with a cause; the first cause stays. A cause that is not a cancellation is wrapped in one
+    /// (to fail a job use [`CompletableJob::fail`](crate::CompletableJob::fail)).
+    ///
+    /// ```
+    /// use corox_core::{Error, await_cancellation, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.launch(async { await_cancellation().await });
+    ///     job.cancel_with(Error::cancellation("no longer shown"));
+    ///     assert_eq!(job.cause().unwrap().to_string(), "no longer shown");
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn cancel_with(&self, cause: Error) {
+        let cause = if cause.is_cancellation() {
+            cause
+        } else {
+            Error::cancellation_caused_by(format!("{self} was cancelled"), cause)
+        };
+        self.cancel_tree(cause);
+    }
+
+    /// Cancels each child that the job has now; the job itself stays active.
+    ///
+    /// ```
+    /// use corox_core::{await_cancellation, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     scope.launch(async { await_cancellation().await });
+    ///     scope.job().unwrap().cancel_children();
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    #[doc(alias = "cancelChildren")]
+    pub fn cancel_children(&self) {
+        for child in self.children() {
+            child.cancel();
+        }
+    }
+
+    /// The cause of a cancelled or failed job: the cancellation or the failure; `None` for one that is active or has ended
+    /// normally.
+    #[must_use]
+    #[doc(alias = "getCancellationException")]
+    pub fn cause(&self) -> Option<Error> {
+        self.final_cause()
+    }
+
+    /// `Ok` while the job is active, else its cancellation: the check for code that computes without suspending.
+    ///
+    /// # Errors
+    ///
+    /// A cancellation if the job is cancelled, has failed (the failure is then its [`cause`](Error::cause)) or has ended.
+    ///
+    /// ```
+    /// use corox_core::{Job, run_blocking};
+    ///
+    /// run_blocking(async |_| {
+    ///     let job = Job::current().unwrap();
+    ///     job.ensure_active()?;
+    ///     job.cancel();
+    ///     assert!(job.ensure_active().unwrap_err().is_cancellation());
+    ///     Ok(())
+    /// }).unwrap_err();
+    /// ```
+    #[doc(alias = "ensureActive")]
+    pub fn ensure_active(&self) -> Result<()> {
+        if self.is_active() {
+            return Ok(());
+        }
+        Err(match self.final_cause() {
+            Some(cause) => self.cause_for_children(cause),
+            None if self.is_completed() => {
+                let error = Error::cancellation(format!("{self} has ended normally"));
+                error.set_origin(self.core().token());
+                error
+            }
+            None => return Ok(()),
+        })
+    }
+
+    /// The parent while this job is attached to it; `None` without one, and after the end.
+    #[must_use]
+    pub fn parent(&self) -> Option<Job> {
+        self.core().inner.lock().parent.clone()
+    }
+
+    /// The children that have not ended, in the order in which they were launched.
+    #[must_use]
+    pub fn children(&self) -> Vec<Job> {
+        let inner = self.core().inner.lock();
+        inner
+            .nodes
+            .iter()
+            .filter_map(|(_, node)| match node {
+                Node::Child(child) if !child.is_completed() => Some(child.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Where the coroutine was launched, or the job was made.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.core().location
+    }
+
+    /// The name from the context, if one was given.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        let name: Option<&CoroutineName> = self.context().name.as_ref();
+        name.map(|name| name.as_str().to_owned())
+    }
+
+    /// The number of the coroutine, from 1 in the order of creation; `None` unless it was made in
+    /// [debug mode](crate::debug_mode) or with probes installed.
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
+        Some(self.core().id).filter(|id| *id != 0)
+    }
+}
+
+impl AsRef<Job> for Job {
+    fn as_ref(&self) -> &Job {
+        self
+    }
+}
+
+/// `"name#number":Kind{State}@address` for coroutines in debug mode, else `Kind{State}@address` (P-8).
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug::write_label(self, f)?;
+        let address = Arc::as_ptr(&self.0).cast::<()>() as usize;
+        write!(f, "@{:x}", address & 0xffff_ffff)
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,188 @@
+//! Waiting for jobs.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::cell::{JobCore, Node};
+use super::handle::Job;
+use super::state::FINAL;
+use crate::frame;
+use crate::node_list::Key;
+use crate::probe;
+
+/// The registration of one who waits for a job; taken back when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Option<(Job, Key)>);
+
+impl Waiting {
+    /// Registers the waker, or sees that the job is final.
+    pub(crate) fn poll(&mut self, job: &Job, cx: &mut Context<'_>) -> Poll<()> {
+        let core: &JobCore = job.core();
+        if core.flags.any(FINAL) {
+            self.0 = None;
+            return Poll::Ready(());
+        }
+        let old = {
+            let mut inner = core.inner.lock();
+            if core.flags.any(FINAL) {
+                None
+            } else {
+                match self
+                    .0
+                    .as_ref()
+                    .and_then(|(_, key)| inner.nodes.get_mut(*key))
+                {
+                    Some(Node::Waiter(waker)) if waker.will_wake(cx.waker()) => {
+                        return Poll::Pending;
+                    }
+                    Some(node) => Some(std::mem::replace(node, Node::Waiter(cx.waker().clone()))),
+                    None => {
+                        let key = inner.nodes.push(Node::Waiter(cx.waker().clone()));
+                        drop(inner);
+                        self.0 = Some((job.clone(), key));
+                        return Poll::Pending;
+                    }
+                }
+            }
+        };
+        match old {
+            Some(old) => {
+                drop(old);
+                Poll::Pending
+            }
+            None => {
+                self.0 = None;
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some((job, key)) = self.0.take() {
+            drop(job.core().remove(key));
+        }
+    }
+}
+
+/// The future of [`Job::join`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Join {
+    job: Job,
+    waiting: Waiting,
+    reason: probe::WaitReason,
+    started: bool,
+}
+
+impl Job {
+    /// Waits until the job has ended, with all its children, however it ended; starts it if it is lazy.
+    ///
+    /// Suspends until then. It is a point of cancellation even if the job has ended already: a cancelled coroutine does not
+    /// go past it. A parent that joins a child which has failed is therefore cancelled here by that failure.
+    ///
+    /// Joining the own job, or one above it, cannot end in a normal way; see [the panics](#panics).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future takes the registration back; nothing else changes.
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait inside the very coroutine that is waited for, or in one below it: it would wait for itself.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.launch(async {});
+    ///     job.join().await;
+    ///     assert!(job.is_completed());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn join(&self) -> Join {
+        Join {
+            job: self.clone(),
+            waiting: Waiting::default(),
+            reason: probe::WaitReason::here(&probe::Reason("join")),
+            started: false,
+        }
+    }
+
+    /// [`cancel`](Job::cancel), then [`join`](Job::join).
+    ///
+    /// The cancellation takes place at once, at the call, not when the future is first polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for `join`; the job stays cancelled.
+    ///
+    /// ```
+    /// use corox_core::{await_cancellation, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.launch(async { await_cancellation().await });
+    ///     job.cancel_and_join().await;
+    ///     assert!(job.is_cancelled());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn cancel_and_join(&self) -> Join {
+        self.cancel();
+        self.join()
+    }
+}
+
+impl Future for Join {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if frame::cancelled_here() {
+            return Poll::Pending;
+        }
+        if !this.started {
+            this.started = true;
+            this.job.start();
+            if !this.job.is_completed() {
+                frame::check_wait_for(&this.job, this.reason.location());
+            }
+        }
+        match this.waiting.poll(&this.job, cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => {
+                this.reason.note(|| format!("{}", this.job));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Joins all `jobs`, one after the other, however they end; starts lazy ones as their turn comes.
+///
+/// # Cancel safety
+///
+/// As for [`Job::join`].
+///
+/// ```
+/// use corox_core::{join_all, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let jobs: Vec<_> = (0..3).map(|_| scope.launch(async {})).collect();
+///     join_all(&jobs).await;
+///     assert!(jobs.iter().all(|job| job.is_completed()));
+///     Ok(())
+/// }).unwrap();
+/// ```
+#[doc(alias = "joinAll")]
+pub async fn join_all<J: AsRef<Job>>(jobs: impl IntoIterator<Item = J>) {
+    let jobs: Vec<Job> = jobs.into_iter().map(|job| job.as_ref().clone()).collect();
+    for job in jobs {
+        job.join().await;
+    }
+}

@@ -1,0 +1,25 @@
+//! Jobs: the handles of coroutines and the tree that they form.
+//!
+//! - `state`: the flags of a job and the diagram of its states.
+//! - `cell`: what a job is made of.
+//! - `attach`, `cancel`, `complete`: the three ways in which the tree changes.
+//! - `handle`: the public [`Job`]; `join`, `on_completion`: waiting for it.
+
+mod attach;
+mod cancel;
+mod cell;
+mod complete;
+mod handle;
+mod join;
+mod on_completion;
+mod state;
+
+pub(crate) use attach::Attached;
+pub(crate) use cell::{JobCell, Kind, Node, Slot};
+pub use handle::Job;
+pub(crate) use join::Waiting;
+pub use join::{Join, join_all};
+pub use on_completion::DisposeHandle;
+pub(crate) use on_completion::OnEnd;
+pub use state::JobState;
+pub(crate) use state::{ABANDONED, BODY_ENDED, CANCELLING, STARTED};

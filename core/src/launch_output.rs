@@ -1,0 +1,52 @@
+//! What the body of a `launch` may give.
+
+use crate::error::Result;
+
+mod sealed {
+    pub trait Sealed {}
+
+    /// Names the type `!` on stable: the output of `fn() -> !`.
+    pub trait HasOutput {
+        type Output;
+    }
+
+    impl<T> HasOutput for fn() -> T {
+        type Output = T;
+    }
+}
+
+/// The outputs that a body of [`launch`](crate::CoroutineScope::launch) may have: `()`, [`Result<()>`](crate::Result), and
+/// `!` (a body that loops for ever).
+#[diagnostic::on_unimplemented(
+    message = "a launched coroutine must give `()`, `corox::Result<()>` or `!`, not `{Self}`",
+    label = "this body gives `{Self}`",
+    note = "for a value use `scope.spawn(..)`, which returns a `Deferred`; for another error type end the body with `Ok(())` and let `?` convert into `corox::Error`"
+)]
+pub trait LaunchOutput: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_result(self) -> Result<()>;
+}
+
+impl sealed::Sealed for () {}
+impl LaunchOutput for () {
+    fn into_result(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl sealed::Sealed for Result<()> {}
+impl LaunchOutput for Result<()> {
+    fn into_result(self) -> Result<()> {
+        self
+    }
+}
+
+/// The type `!`.
+pub(crate) type Never = <fn() -> ! as sealed::HasOutput>::Output;
+
+impl sealed::Sealed for Never {}
+impl LaunchOutput for Never {
+    fn into_result(self) -> Result<()> {
+        self
+    }
+}

@@ -1,0 +1,184 @@
+//! An ordered list in a slab: children, handlers and waiters of a job, holders of a frame.
+//!
+//! Push and remove are O(1), iteration is in order of insertion, and a key that outlived its entry finds nothing (each
+//! slot counts its occupants). An empty list owns no memory.
+
+/// Names one entry of a [`NodeList`]; stays harmless after the entry has gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// Packs the key into one word, for storage in an atomic.
+    pub(crate) fn to_bits(self) -> u64 {
+        u64::from(self.index) << 32 | u64::from(self.generation)
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Key {
+        Key {
+            index: (bits >> 32) as u32,
+            generation: bits as u32,
+        }
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Slot<T> {
+    generation: u32,
+    /// Occupied: the entry before this one. Free: unused.
+    previous: u32,
+    /// Occupied: the entry after this one. Free: the next free slot.
+    next: u32,
+    value: Option<T>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct NodeList<T> {
+    slots: Vec<Slot<T>>,
+    head: u32,
+    tail: u32,
+    free: u32,
+    len: u32,
+}
+
+impl<T> NodeList<T> {
+    pub(crate) const fn new() -> Self {
+        NodeList {
+            slots: Vec::new(),
+            head: NONE,
+            tail: NONE,
+            free: NONE,
+            len: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends `value`.
+    ///
+    /// # Panics
+    ///
+    /// With 2^32 - 1 entries alive.
+    pub(crate) fn push(&mut self, value: T) -> Key {
+        let index = if self.free == NONE {
+            let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
+            assert!(index != NONE, "a list of 2^32 - 1 entries is full");
+            self.slots.push(Slot {
+                generation: 0,
+                previous: self.tail,
+                next: NONE,
+                value: Some(value),
+            });
+            index
+        } else {
+            let index = self.free;
+            let slot = &mut self.slots[index as usize];
+            self.free = slot.next;
+            slot.previous = self.tail;
+            slot.next = NONE;
+            slot.value = Some(value);
+            index
+        };
+        match self.tail {
+            NONE => self.head = index,
+            tail => self.slots[tail as usize].next = index,
+        }
+        self.tail = index;
+        self.len += 1;
+        Key {
+            index,
+            generation: self.slots[index as usize].generation,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.slots
+            .get_mut(key.index as usize)
+            .filter(|slot| slot.generation == key.generation)
+            .and_then(|slot| slot.value.as_mut())
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        let value = slot.value.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let (previous, next) = (slot.previous, slot.next);
+        slot.next = self.free;
+        self.free = key.index;
+        match previous {
+            NONE => self.head = next,
+            previous => self.slots[previous as usize].next = next,
+        }
+        match next {
+            NONE => self.tail = previous,
+            next => self.slots[next as usize].previous = previous,
+        }
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// The entries in order of insertion, with their keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        let mut at = self.head;
+        std::iter::from_fn(move || {
+            let slot = self.slots.get(at as usize)?;
+            let key = Key {
+                index: at,
+                generation: slot.generation,
+            };
+            at = slot.next;
+            slot.value.as_ref().map(|value| (key, value))
+        })
+    }
+
+    /// Consumes the list in order of insertion.
+    pub(crate) fn into_values(mut self) -> impl Iterator<Item = T> {
+        let mut at = self.head;
+        std::iter::from_fn(move || {
+            let slot = self.slots.get_mut(at as usize)?;
+            at = slot.next;
+            slot.value.take()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_that_of_insertion_also_after_slots_were_reused() {
+        let mut list = NodeList::new();
+        let keys: Vec<_> = (0..5).map(|n| list.push(n)).collect();
+        assert_eq!(list.remove(keys[1]), Some(1));
+        assert_eq!(list.remove(keys[3]), Some(3));
+        list.push(5);
+        list.push(6);
+        let seen: Vec<_> = list.iter().map(|(_, n)| *n).collect();
+        assert_eq!(seen, [0, 2, 4, 5, 6]);
+        assert_eq!(list.into_values().collect::<Vec<_>>(), [0, 2, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_stale_key_finds_nothing() {
+        let mut list = NodeList::new();
+        let old = list.push('a');
+        assert_eq!(list.remove(old), Some('a'));
+        let new = list.push('b');
+        assert_eq!(list.remove(old), None);
+        assert_eq!(list.get_mut(old), None);
+        assert_eq!(Key::from_bits(new.to_bits()), new);
+        assert_eq!(list.remove(new), Some('b'));
+        assert!(list.is_empty());
+    }
+}

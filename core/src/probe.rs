@@ -1,0 +1,269 @@
+//! Looking at live coroutines: who exists, in which state, where each was launched and what it waits for.
+//!
+//! Nothing is recorded until [`install`] is called; a launch and a wait then cost one relaxed load each. Coroutines that were
+//! launched before are unknown (P-1), and a recorded one is forgotten when it ends (P-3, P-9).
+//!
+//! ```
+//! use corox_core::{await_cancellation, probe, run_blocking, yield_now};
+//!
+//! let probes = probe::install();
+//! run_blocking(async |scope| {
+//!     let job = scope.launch(async { await_cancellation().await });
+//!     yield_now().await;
+//!     assert!(probe::dump().contains("waits for await_cancellation"));
+//!     job.cancel();
+//!     Ok(())
+//! }).unwrap();
+//! assert!(probe::live().is_empty());
+//! drop(probes);
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::frame;
+use crate::job::{Job, JobCell, Slot};
+
+/// How many guards of [`install`] there are.
+static INSTALLED: AtomicUsize = AtomicUsize::new(0);
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    jobs: BTreeMap::new(),
+    waits: BTreeMap::new(),
+    last_wait: 0,
+});
+
+struct Registry {
+    /// By token, which is the order of creation.
+    jobs: BTreeMap<u64, Weak<JobCell<dyn Slot>>>,
+    waits: BTreeMap<u64, Wait>,
+    last_wait: u64,
+}
+
+struct Wait {
+    job: u64,
+    what: &'static Reason,
+    detail: String,
+    location: &'static Location<'static>,
+}
+
+/// Keeps the probes installed; see [`install`].
+#[derive(Debug)]
+#[must_use = "dropping the guard removes the probes"]
+pub struct Installed(());
+
+/// Installs the probes until the guard is dropped. Several guards may exist; the last one clears the registry (P-1).
+pub fn install() -> Installed {
+    INSTALLED.fetch_add(1, Ordering::Relaxed);
+    Installed(())
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        if INSTALLED.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let (jobs, waits) = {
+                let mut registry = REGISTRY.lock();
+                (
+                    std::mem::take(&mut registry.jobs),
+                    std::mem::take(&mut registry.waits),
+                )
+            };
+            drop((jobs, waits));
+        }
+    }
+}
+
+/// Whether some guard of [`install`] is alive.
+#[must_use]
+pub fn is_installed() -> bool {
+    INSTALLED.load(Ordering::Relaxed) != 0
+}
+
+/// Called for each new job.
+pub(crate) fn register<S: Slot>(cell: &Arc<JobCell<S>>) {
+    if is_installed() {
+        let cell: Arc<JobCell<dyn Slot>> = cell.clone();
+        let token = cell.core.token();
+        REGISTRY.lock().jobs.insert(token, Arc::downgrade(&cell));
+    }
+}
+
+/// Called for each job that becomes final.
+pub(crate) fn unregister(job: &Job) {
+    if is_installed() {
+        let removed = REGISTRY.lock().jobs.remove(&job.core().token());
+        drop(removed);
+    }
+}
+
+/// The live coroutines, scopes and body-less jobs that are known, in the order of their creation.
+#[must_use]
+pub fn live() -> Vec<Job> {
+    let jobs: Vec<_> = REGISTRY.lock().jobs.values().cloned().collect();
+    jobs.iter().filter_map(Weak::upgrade).map(Job).collect()
+}
+
+/// What a coroutine waits for, where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitInfo {
+    /// The kind of wait: `delay`, `join`, `await`, ...
+    pub what: &'static str,
+    /// What exactly: a duration, a job.
+    pub detail: String,
+    /// Where in the code.
+    pub location: &'static Location<'static>,
+}
+
+/// What the coroutine or scope `job` waits for at this moment, as far as the library's own suspension points know; several
+/// entries if it waits inside a combinator.
+#[must_use]
+pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
+    let token = job.core().token();
+    let registry = REGISTRY.lock();
+    registry
+        .waits
+        .values()
+        .filter(|wait| wait.job == token)
+        .map(|wait| WaitInfo {
+            what: wait.what.0,
+            detail: wait.detail.clone(),
+            location: wait.location,
+        })
+        .collect()
+}
+
+/// The tree of the live jobs as text: a line each, indented by depth, with state, launch site and what it waits for.
+#[must_use]
+pub fn dump() -> String {
+    dump_of(&live())
+}
+
+/// As [`dump`], of the given jobs only.
+#[must_use]
+pub fn dump_of(jobs: &[Job]) -> String {
+    let mut waits: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for wait in REGISTRY.lock().waits.values() {
+        let detail = if wait.detail.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", wait.detail)
+        };
+        waits.entry(wait.job).or_default().push(format!(
+            "waits for {}{detail} at {}",
+            wait.what.0, wait.location
+        ));
+    }
+    let known: BTreeMap<u64, &Job> = jobs.iter().map(|job| (job.core().token(), job)).collect();
+    let mut children: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    let mut stack: Vec<(u64, usize)> = Vec::new();
+    for (token, job) in &known {
+        match job.parent().map(|parent| parent.core().token()) {
+            Some(parent) if known.contains_key(&parent) => {
+                children.entry(parent).or_default().push(*token);
+            }
+            _ => stack.push((*token, 0)),
+        }
+    }
+    stack.reverse();
+    let mut text = String::new();
+    while let Some((token, depth)) = stack.pop() {
+        if let Some(job) = known.get(&token) {
+            let indent = "    ".repeat(depth);
+            let _ = writeln!(text, "{indent}{job}, launched at {}", job.location());
+            for wait in waits.get(&token).into_iter().flatten() {
+                let _ = writeln!(text, "{indent}  {wait}");
+            }
+        }
+        let below = children.remove(&token).unwrap_or_default();
+        stack.extend(below.into_iter().rev().map(|child| (child, depth + 1)));
+    }
+    text
+}
+
+/// The name of a kind of wait.
+#[derive(Debug)]
+pub struct Reason(
+    /// What a dump calls it.
+    pub &'static str,
+);
+
+/// What a suspension point notes while it is pending; taken back when dropped. For the leaf futures of libraries.
+///
+/// ```
+/// use corox_core::probe::{Reason, WaitReason};
+///
+/// let mut reason = WaitReason::here(&Reason("my_lock"));
+/// // in `poll`, before `Pending`:
+/// reason.note(|| "table 7".to_owned());
+/// ```
+#[derive(Debug)]
+pub struct WaitReason {
+    what: &'static Reason,
+    location: &'static Location<'static>,
+    noted: u64,
+}
+
+impl WaitReason {
+    /// A reason at the caller's line.
+    #[must_use]
+    #[track_caller]
+    pub fn here(what: &'static Reason) -> Self {
+        WaitReason::at(what, Location::caller())
+    }
+
+    /// A reason at `location`.
+    #[must_use]
+    pub fn at(what: &'static Reason, location: &'static Location<'static>) -> Self {
+        WaitReason {
+            what,
+            location,
+            noted: 0,
+        }
+    }
+
+    /// Where.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// Notes that the current coroutine waits here; `detail` is asked only if probes are installed, and once.
+    #[inline]
+    pub fn note(&mut self, detail: impl FnOnce() -> String) {
+        if is_installed() && self.noted == 0 {
+            self.note_slowly(detail());
+        }
+    }
+
+    #[cold]
+    fn note_slowly(&mut self, detail: String) {
+        let Some(job) = frame::current_job().map(|job| job.core().token()) else {
+            return;
+        };
+        let mut registry = REGISTRY.lock();
+        registry.last_wait += 1;
+        self.noted = registry.last_wait;
+        let wait = Wait {
+            job,
+            what: self.what,
+            detail,
+            location: self.location,
+        };
+        registry.waits.insert(self.noted, wait);
+    }
+}
+
+impl Drop for WaitReason {
+    fn drop(&mut self) {
+        if self.noted != 0 {
+            let removed = REGISTRY.lock().waits.remove(&self.noted);
+            drop(removed);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! From blocking code into coroutines.
+
+use std::panic::{Location, resume_unwind};
+
+use corox_scheduler::Home;
+
+use crate::context::JobContext;
+use crate::error::Result;
+use crate::job::{Job, JobCell, Kind};
+use crate::scope::CoroutineScope;
+use crate::scope_builders::ScopeFuture;
+
+/// Runs `body` as a root coroutine and blocks this thread until it and all coroutines launched in it have ended.
+///
+/// The thread becomes an event loop: one strict queue on which the body and its children take turns, and a tokio runtime
+/// whose I/O and timers run on this very thread. Neither the body nor what it borrows need be `Send`; what it launches must
+/// be, and may move elsewhere with a [`Dispatcher`](crate::Dispatcher).
+///
+/// On a worker of a multi-thread tokio runtime, the thread is taken out of the runtime meanwhile
+/// (`tokio::task::block_in_place`). Inside a coroutine of another `run_blocking` the same loop goes on, with its other
+/// coroutines, timers and I/O; the nested root is *not* a child of that coroutine.
+///
+/// # Errors
+///
+/// The failure of the body or of a child, or the cancellation of the root.
+///
+/// # Panics
+///
+/// - With the panic of the body or of a child, if that is what the root failed with.
+/// - On a thread that drives a current-thread tokio runtime (inside `#[tokio::test]`, for example): blocking it would stop
+///   everything on it, the driver included. Await [`coroutine_scope`](crate::coroutine_scope) there instead.
+///
+/// ```
+/// use corox_core::{delay, run_blocking};
+/// use std::time::Duration;
+///
+/// let answer = run_blocking(async |scope| {
+///     scope.launch(async {
+///         delay(Duration::from_millis(1)).await;
+///         println!("World!");
+///     });
+///     println!("Hello");
+///     Ok(42)
+/// }).unwrap();
+/// assert_eq!(answer, 42);
+/// ```
+#[doc(alias = "runBlocking")]
+#[track_caller]
+pub fn run_blocking<T, F>(body: F) -> Result<T>
+where
+    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+{
+    let location = Location::caller();
+    let result = corox_scheduler::block_on(|dispatcher| {
+        let context = JobContext::new(Home::own(), dispatcher);
+        let (cell, _root) = JobCell::attach((), Kind::Blocking, context, None, location);
+        let job = Job(cell);
+        let body = body(CoroutineScope::of(job.clone()));
+        ScopeFuture::new(job, None, body)
+    });
+    if let Err(error) = &result {
+        if let Some(payload) = error.take_panic() {
+            resume_unwind(payload);
+        }
+    }
+    result
+}

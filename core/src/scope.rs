@@ -1,0 +1,356 @@
+//! Scopes: where coroutines are launched, and what waits for them.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+
+use crate::context::{CoroutineContext, JobContext, Parent};
+use crate::coroutine::{CoroutineStart, Spec};
+use crate::deferred::{Deferred, ResultSlot};
+use crate::error::Result;
+use crate::job::{Job, Kind};
+use crate::launch_output::LaunchOutput;
+
+/// A place to launch coroutines in: given by [`run_blocking`](crate::run_blocking),
+/// [`coroutine_scope`](crate::coroutine_scope) and the other builders that wait.
+///
+/// What is launched here becomes a child of the scope's [`Job`] and inherits its context. The builder returns only after
+/// all children have ended. A clone of the scope that outlives it launches nothing: see [`launch`](CoroutineScope::launch).
+///
+/// ```
+/// use corox_core::{coroutine_scope, delay, run_blocking};
+/// use std::time::Duration;
+///
+/// run_blocking(async |_| {
+///     coroutine_scope(async |scope| {
+///         scope.launch(async { delay(Duration::from_millis(1)).await });
+///         Ok(())
+///     }).await // returns after the child
+/// }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct CoroutineScope {
+    job: Job,
+}
+
+impl CoroutineScope {
+    pub(crate) fn of(job: Job) -> Self {
+        CoroutineScope { job }
+    }
+
+    /// The job of the scope: the parent of what is launched here. Always `Some` for a scope made by a builder.
+    #[must_use]
+    pub fn job(&self) -> Option<Job> {
+        Some(self.job.clone())
+    }
+
+    /// Whether the scope is neither cancelled nor complete.
+    #[must_use]
+    #[doc(alias = "isActive")]
+    pub fn is_active(&self) -> bool {
+        self.job.is_active()
+    }
+
+    /// [`Job::ensure_active`] of the scope's job.
+    ///
+    /// # Errors
+    ///
+    /// The cancellation, if the scope is cancelled or complete.
+    #[doc(alias = "ensureActive")]
+    pub fn ensure_active(&self) -> Result<()> {
+        self.job.ensure_active()
+    }
+
+    /// Cancels the scope with everything in it; the builder then returns the cancellation.
+    #[track_caller]
+    pub fn cancel(&self) {
+        self.job.cancel();
+    }
+
+    /// The elements that coroutines inherit here.
+    #[must_use]
+    #[doc(alias = "coroutineContext")]
+    pub fn context(&self) -> CoroutineContext {
+        let mut elements = self.job.context().elements();
+        elements.parent = Some(Parent::Job(self.job.clone()));
+        elements
+    }
+
+    fn launcher(&self) -> Launcher {
+        Launcher {
+            base: self.job.context().clone(),
+            parent: Some(self.job.clone()),
+            changes: CoroutineContext::empty(),
+            start: CoroutineStart::Default,
+        }
+    }
+
+    /// A launcher that lays the elements of `context` over the scope's context.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineName, Dispatcher, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let on_pool = scope.with(Dispatcher::DEFAULT + CoroutineName::new("crunch"));
+    ///     let sum = on_pool.spawn(async { Ok((1..=10).sum::<i32>()) });
+    ///     assert_eq!(sum.await?, 55);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "plus")]
+    pub fn with(&self, context: impl Into<CoroutineContext>) -> Launcher {
+        self.launcher().with(context)
+    }
+
+    /// A launcher with the given start mode.
+    pub fn start(&self, start: CoroutineStart) -> Launcher {
+        self.launcher().start(start)
+    }
+
+    /// A launcher whose coroutines begin only when they are started, joined or awaited.
+    pub fn lazy(&self) -> Launcher {
+        self.start(CoroutineStart::Lazy)
+    }
+
+    /// Launches a coroutine without result, as a child of this scope.
+    ///
+    /// The body is a `Send + 'static` future that gives `()`, [`Result<()>`](crate::Result) or `!`. An `Err` and a panic
+    /// fail the scope: the siblings are cancelled, and the builder of the scope returns the failure. The body is handed to
+    /// the dispatcher and does not begin before `launch` has returned; if it is cancelled before its turn it never runs,
+    /// and what it has captured is dropped.
+    ///
+    /// In a scope that is being cancelled the coroutine is cancelled at once, and waited for. In a scope that has ended it
+    /// does not run at all: the future is dropped, and the `Job` is cancelled and says so ([`Job::cause`]).
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a custom dispatcher that panics when the coroutine is handed to it; the coroutine fails, too.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.launch(async { println!("Hello") });
+    ///     job.join().await;
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn launch<F>(&self, body: F) -> Job
+    where
+        F: Future<Output: LaunchOutput> + Send + 'static,
+    {
+        self.launcher().launch(body)
+    }
+
+    /// Launches a coroutine with a result, as a child of this scope.
+    ///
+    /// As [`launch`](CoroutineScope::launch), with a body that gives [`Result<T>`](crate::Result). A failure is kept in the
+    /// [`Deferred`] and, at the same time, fails the scope; under a supervisor it is kept only.
+    ///
+    /// # Panics
+    ///
+    /// As `launch`.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    ///
+    /// let n = run_blocking(async |scope| scope.spawn(async { Ok(21 * 2) }).await).unwrap();
+    /// assert_eq!(n, 42);
+    /// ```
+    #[track_caller]
+    #[doc(alias = "async")]
+    pub fn spawn<T, F>(&self, body: F) -> Deferred<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.launcher().spawn(body)
+    }
+}
+
+impl fmt::Debug for CoroutineScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CoroutineScope").field(&self.job).finish()
+    }
+}
+
+/// The scope of coroutines that belong to nobody: the last resort.
+///
+/// Nothing waits for them, nothing cancels them but their own handle, and their failures go to the
+/// [`ExceptionHandler`](crate::ExceptionHandler) of their context or to the process-wide fallback. They run on the process's
+/// own pool, wherever they are launched. A scope that owns them is nearly always better.
+///
+/// ```
+/// use corox_core::{GlobalScope, run_blocking};
+///
+/// let deferred = GlobalScope.spawn(async { Ok(1) });
+/// assert_eq!(run_blocking(async |_| deferred.await).unwrap(), 1);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GlobalScope;
+
+impl GlobalScope {
+    fn launcher(self) -> Launcher {
+        Launcher {
+            base: JobContext::own(),
+            parent: None,
+            changes: CoroutineContext::empty(),
+            start: CoroutineStart::Default,
+        }
+    }
+
+    /// As [`CoroutineScope::with`]; a [`Job`] among the elements becomes the parent.
+    pub fn with(self, context: impl Into<CoroutineContext>) -> Launcher {
+        self.launcher().with(context)
+    }
+
+    /// As [`CoroutineScope::start`].
+    pub fn start(self, start: CoroutineStart) -> Launcher {
+        self.launcher().start(start)
+    }
+
+    /// As [`CoroutineScope::lazy`].
+    pub fn lazy(self) -> Launcher {
+        self.start(CoroutineStart::Lazy)
+    }
+
+    /// As [`CoroutineScope::launch`], without a scope.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn launch<F>(self, body: F) -> Job
+    where
+        F: Future<Output: LaunchOutput> + Send + 'static,
+    {
+        self.launcher().launch(body)
+    }
+
+    /// As [`CoroutineScope::spawn`], without a scope.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    #[doc(alias = "async")]
+    pub fn spawn<T, F>(self, body: F) -> Deferred<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.launcher().spawn(body)
+    }
+}
+
+/// Launches coroutines with a changed context or start mode; made by [`CoroutineScope::with`],
+/// [`lazy`](CoroutineScope::lazy) and [`start`](CoroutineScope::start).
+///
+/// ```
+/// use corox_core::{CoroutineName, Dispatcher, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     scope.with(Dispatcher::IO).lazy().launch(async {}).join().await;
+///     Ok(())
+/// }).unwrap();
+/// ```
+#[derive(Clone)]
+#[must_use = "a launcher does nothing before `launch` or `spawn`"]
+pub struct Launcher {
+    base: JobContext,
+    parent: Option<Job>,
+    changes: CoroutineContext,
+    start: CoroutineStart,
+}
+
+impl Launcher {
+    /// Lays the elements of `context` over what was set so far.
+    pub fn with(mut self, context: impl Into<CoroutineContext>) -> Self {
+        self.changes = self.changes.merge(context);
+        self
+    }
+
+    /// Sets the start mode.
+    pub fn start(mut self, start: CoroutineStart) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Sets the start mode [`Lazy`](CoroutineStart::Lazy).
+    pub fn lazy(self) -> Self {
+        self.start(CoroutineStart::Lazy)
+    }
+
+    /// Sets the start mode [`Atomic`](CoroutineStart::Atomic).
+    pub fn atomic(self) -> Self {
+        self.start(CoroutineStart::Atomic)
+    }
+
+    /// Sets the start mode [`Undispatched`](CoroutineStart::Undispatched).
+    pub fn undispatched(self) -> Self {
+        self.start(CoroutineStart::Undispatched)
+    }
+
+    fn spec(&self, kind: Kind, location: &'static Location<'static>) -> Spec<'_> {
+        Spec {
+            kind,
+            start: self.start,
+            context: self.base.merged(&self.changes),
+            parent: match &self.changes.parent {
+                None => self.parent.as_ref(),
+                Some(Parent::Job(job)) => Some(job),
+                Some(Parent::Nobody) => None,
+            },
+            location,
+        }
+    }
+
+    /// See [`CoroutineScope::launch`].
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn launch<F>(&self, body: F) -> Job
+    where
+        F: Future<Output: LaunchOutput> + Send + 'static,
+    {
+        let kind = match self.start {
+            CoroutineStart::Lazy => Kind::LazyStandalone,
+            _ => Kind::Standalone,
+        };
+        let spec = self.spec(kind, Location::caller());
+        Job(spec.start((), body, LaunchOutput::into_result))
+    }
+
+    /// See [`CoroutineScope::spawn`].
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    #[doc(alias = "async")]
+    pub fn spawn<T, F>(&self, body: F) -> Deferred<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let kind = match self.start {
+            CoroutineStart::Lazy => Kind::LazyDeferred,
+            _ => Kind::Deferred,
+        };
+        let spec = self.spec(kind, Location::caller());
+        Deferred::new(spec.start(ResultSlot::new(), body, |result| result))
+    }
+}
+
+impl fmt::Debug for Launcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launcher")
+            .field("parent", &self.parent)
+            .field("changes", &self.changes)
+            .field("start", &self.start)
+            .finish_non_exhaustive()
+    }
+}

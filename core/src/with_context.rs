@@ -1,0 +1,193 @@
+//! Running a part of a coroutine in another context.
+
+use std::future::{Future, pending, poll_fn};
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use corox_scheduler::run_in_place;
+
+use crate::context::{CoroutineContext, JobContext, Parent};
+use crate::coroutine::{CoroutineStart, Spec};
+use crate::deferred::{ResultSlot, read_final};
+use crate::error::{Error, Result};
+use crate::frame::{self, FrameRef, Hold};
+use crate::job::{ABANDONED, Job, JobCell, Kind, Waiting};
+use crate::probe::{Reason, WaitReason};
+use crate::scope_builders::{ScopeFuture, open};
+
+/// Runs `body` with the elements of `context` laid over the current context, usually on another dispatcher, and returns
+/// its result to the caller's own.
+///
+/// - With the dispatcher that the caller has already, the body runs in place.
+/// - [`Dispatcher::IO`](crate::Dispatcher::IO) from a coroutine on a worker of the same runtime usually keeps the thread:
+///   the worker hands its duty to another thread while the body runs. Blocking calls in the body are fine there.
+/// - Otherwise the body is handed to the other dispatcher and the result handed back.
+///
+/// The body is a child of the current coroutine: cancelled with it, and awaited. Its failure is returned here and does not
+/// fail the coroutine by itself. With [`NonCancellable`](crate::NonCancellable) or a [`Job`] in `context` the body has no
+/// parent, or that one.
+///
+/// It checks for cancellation first: in a cancelled coroutine the body does not begin. When the body ran on another
+/// dispatcher and the coroutine was cancelled meanwhile, a value is dropped; a failure is returned all the same.
+///
+/// # Errors
+///
+/// The failure of the body, or the cancellation of the job in `context`.
+///
+/// # Cancel safety
+///
+/// A cancellation by corox waits for the body to unwind. If foreign code drops the future, the body is cancelled; the
+/// coroutine around waits for it.
+///
+/// ```
+/// use corox_core::{Dispatcher, run_blocking, with_context};
+///
+/// let text = run_blocking(async |_| {
+///     with_context(Dispatcher::IO, async { Ok(std::fs::read_to_string("Cargo.toml")?) }).await
+/// }).unwrap();
+/// assert!(text.contains("corox"));
+/// ```
+#[doc(alias = "withContext")]
+#[track_caller]
+pub fn with_context<T, F>(
+    context: impl Into<CoroutineContext>,
+    body: F,
+) -> impl Future<Output = Result<T>> + Send
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let location = Location::caller();
+    switch(context.into(), body, location)
+}
+
+async fn switch<T, F>(
+    changes: CoroutineContext,
+    body: F,
+    location: &'static Location<'static>,
+) -> Result<T>
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let outer = frame::current();
+    let base = match &outer {
+        Some(outer) => outer.job().context().clone(),
+        None => JobContext::of_this_thread(),
+    };
+    let target = base.merged(&changes);
+    let parent = match &changes.parent {
+        None => outer.as_ref().map(|outer| outer.job().clone()),
+        Some(Parent::Job(job)) => Some(job.clone()),
+        Some(Parent::Nobody) => None,
+    };
+    // Before anything else, and against the job that the body would get (J-34).
+    if parent.as_ref().is_some_and(Job::is_cancelled) {
+        if frame::cancelled_here() {
+            return pending().await;
+        }
+        if let Some(parent) = parent {
+            parent.ensure_active()?;
+        }
+        return Err(Error::cancellation(
+            "the job given to with_context is cancelled",
+        ));
+    }
+    if target.dispatcher == base.dispatcher {
+        let (job, hold) = open(Kind::Undispatched, target, parent.as_ref(), outer, location);
+        return ScopeFuture::new(job, hold, body).await;
+    }
+    if target.dispatcher.is_io() && base.dispatcher.runs_here() {
+        let io = target.dispatcher.clone();
+        // Whether this thread may become an IO thread is known only by trying.
+        if run_in_place(&io, || ()).is_ok() {
+            let (job, hold) = open(Kind::Undispatched, target, parent.as_ref(), outer, location);
+            let mut scope = pin!(ScopeFuture::new(job, hold, body));
+            return poll_fn(|cx| match run_in_place(&io, || scope.as_mut().poll(cx)) {
+                Ok(polled) => polled,
+                Err(_) => scope.as_mut().poll(cx),
+            })
+            .await;
+        }
+    }
+    let spec = Spec {
+        kind: Kind::Dispatched,
+        start: CoroutineStart::Default,
+        context: target,
+        parent: parent.as_ref(),
+        location,
+    };
+    let section = outer.map(|outer| {
+        let frame = FrameRef::section(outer.job().clone());
+        (Hold::take(outer, &frame), frame)
+    });
+    let cell = spec.start(ResultSlot::new(), body, |result| result);
+    Elsewhere {
+        job: Job(cell.clone()),
+        cell,
+        section,
+        waiting: Waiting::default(),
+        reason: WaitReason::at(&Reason("with_context"), location),
+        over: false,
+    }
+    .await
+}
+
+/// Waits for a body that runs on another dispatcher, and holds the frame around it meanwhile.
+struct Elsewhere<T: Send + 'static> {
+    cell: Arc<JobCell<ResultSlot<T>>>,
+    job: Job,
+    section: Option<(Hold, FrameRef)>,
+    waiting: Waiting,
+    reason: WaitReason,
+    over: bool,
+}
+
+impl<T: Send + 'static> Unpin for Elsewhere<T> {}
+
+impl<T: Send + 'static> Future for Elsewhere<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = &mut *self;
+        if let Some((hold, frame)) = &this.section {
+            hold.note_poll();
+            frame.frame().waker.register(cx.waker());
+        }
+        if this.waiting.poll(&this.job, cx).is_pending() {
+            this.reason.note(|| this.job.to_string());
+            return Poll::Pending;
+        }
+        this.over = true;
+        this.section = None;
+        match read_final(&this.cell, &this.job) {
+            // Prompt cancellation: the value is dropped, the coroutine does not go past this point (J-29, J-31).
+            Some(Ok(_)) if frame::cancelled_here() => Poll::Pending,
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Elsewhere<T> {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        self.job
+            .abandon("the future of with_context was dropped before it had ended");
+    }
+}
+
+impl Job {
+    /// Nobody reads the result of this scope any more (decision 8): cancels it, and its failures go to the handler.
+    pub(crate) fn abandon(&self, why: &'static str) {
+        {
+            let _inner = self.core().inner.lock();
+            self.core().flags.set(ABANDONED);
+        }
+        self.cancel_tree(Error::cancellation(why));
+    }
+}
