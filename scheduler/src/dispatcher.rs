@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -197,6 +198,11 @@ impl Dispatcher {
         matches!(self.kind, Kind::Unconfined)
     }
 
+    /// Whether this is a user's [`Dispatch`].
+    pub fn is_custom(&self) -> bool {
+        matches!(self.kind, Kind::Custom(_))
+    }
+
     /// Whether this is [`IO`](Dispatcher::IO), of whatever home.
     pub fn is_io(&self) -> bool {
         matches!(self.kind, Kind::Io | Kind::PoolIo(_))
@@ -238,6 +244,10 @@ impl PartialEq for Dispatcher {
 }
 
 impl Eq for Dispatcher {}
+
+// As tokio's `Handle`: a panic in between leaves no queue half-changed.
+impl UnwindSafe for Dispatcher {}
+impl RefUnwindSafe for Dispatcher {}
 
 impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

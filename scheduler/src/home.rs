@@ -1,6 +1,7 @@
 //! [`Home`]: where `DEFAULT` and `IO` point.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -63,6 +64,9 @@ impl Home {
         }
     }
 }
+
+impl UnwindSafe for Home {}
+impl RefUnwindSafe for Home {}
 
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

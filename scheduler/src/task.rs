@@ -88,7 +88,9 @@ impl Task {
         let schedule = move |runnable: Runnable<Owner>, info: ScheduleInfo| {
             schedule(Task(runnable), cause(info.woken_while_running));
         };
-        let guarded = Guarded { inner: Some(future) };
+        let guarded = Guarded {
+            inner: Some(future),
+        };
         let (runnable, handle) = Builder::new()
             .metadata(Owner::default())
             .spawn(move |_| guarded, WithInfo(schedule));

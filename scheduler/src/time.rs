@@ -111,7 +111,11 @@ impl Clock {
                 key: None,
             },
             Clock::Tokio(pool) => {
-                let pool = if pool.has_timers() { pool } else { pool::own().clone() };
+                let pool = if pool.has_timers() {
+                    pool
+                } else {
+                    pool::own().clone()
+                };
                 let sleep = tokio_sleep(&pool, deadline);
                 Inner::Tokio { sleep, pool }
             }

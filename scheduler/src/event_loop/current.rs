@@ -33,7 +33,10 @@ pub(crate) fn current(context: Option<&Handle>) -> Option<Dispatcher> {
 
 impl Current {
     pub(super) fn get() -> Option<Rc<Current>> {
-        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+        CURRENT
+            .try_with(|current| current.borrow().clone())
+            .ok()
+            .flatten()
     }
 
     /// Queues `event` without a lock if this is the thread of `events` and it is running coroutines; else gives it back.

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -19,10 +19,10 @@ use parking_lot::Mutex;
 use crate::pool;
 use crate::task::report;
 use crate::{Task, TimeSource, Wakeup};
-pub(crate) use current::current;
 use current::Current;
-pub use run::block_on;
+pub(crate) use current::current;
 use queued::Queued;
+pub use run::block_on;
 use timers::Timers;
 
 /// What every thread sees of an event loop.

@@ -32,7 +32,9 @@ impl Timers {
     }
 
     pub(super) fn earliest(&self) -> Option<Instant> {
-        self.heap.first().map(|&at| self.slots[at as usize].deadline)
+        self.heap
+            .first()
+            .map(|&at| self.slots[at as usize].deadline)
     }
 
     pub(super) fn insert(&mut self, deadline: Instant, waker: Waker) -> u64 {
@@ -172,7 +174,9 @@ mod tests {
         let mut model: Vec<(Instant, u64)> = Vec::new();
         let mut seed = 12345u64;
         let mut random = || {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             (seed >> 33) as usize
         };
         for _ in 0..20_000 {

@@ -89,8 +89,7 @@ impl Idle {
         statuses: impl Iterator<Item = &'a Status> + Clone,
     ) -> Option<usize> {
         loop {
-            if self.in_flight.load(Ordering::Relaxed)
-                || self.in_flight.swap(true, Ordering::AcqRel)
+            if self.in_flight.load(Ordering::Relaxed) || self.in_flight.swap(true, Ordering::AcqRel)
             {
                 return None;
             }

@@ -65,7 +65,11 @@ pub(crate) struct Pool {
 impl Pool {
     fn new(handle: Handle, own: bool) -> Pool {
         let fifo = handle.runtime_flavor() != RuntimeFlavor::MultiThread;
-        let workers = if fifo { 1 } else { handle.metrics().num_workers() };
+        let workers = if fifo {
+            1
+        } else {
+            handle.metrics().num_workers()
+        };
         Pool {
             handle,
             own,
@@ -305,7 +309,9 @@ impl Pool {
             return true;
         }
         // A spare that went idle before the stuck ones came back leaves when it is woken.
-        let idle_spare = seats.iter().find(|seat| seat.spare && seat.status.is_idle());
+        let idle_spare = seats
+            .iter()
+            .find(|seat| seat.spare && seat.status.is_idle());
         match idle_spare {
             Some(seat) if self.is_surplus() => {
                 if self.idle.claim_any([&seat.status].into_iter()).is_some() {

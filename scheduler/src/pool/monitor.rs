@@ -79,7 +79,9 @@ fn run() {
         std::thread::sleep(TICK);
         let pools: Vec<_> = {
             let mut state = MONITOR.state.lock();
-            state.watched.retain(|watched| watched.pool.strong_count() > 0);
+            state
+                .watched
+                .retain(|watched| watched.pool.strong_count() > 0);
             let pools = state.watched.iter().map(|watched| watched.pool.clone());
             pools.collect()
         };
@@ -90,7 +92,11 @@ fn run() {
             let same = |watched: &Watched| watched.pool.as_ptr() == Arc::as_ptr(&pool);
             if let Some(at) = state.watched.iter().position(same) {
                 let watched = &mut state.watched[at];
-                watched.quiet = if quiet { watched.quiet.saturating_add(1) } else { 0 };
+                watched.quiet = if quiet {
+                    watched.quiet.saturating_add(1)
+                } else {
+                    0
+                };
                 if watched.quiet > QUIET {
                     // Disarmed a tick ago, and still nothing: no push can have been hidden by then.
                     if !pool.armed.load(Ordering::Acquire) {

@@ -1,5 +1,5 @@
 //! Coroutines as core makes them, in small: rejected tasks run on the fallback.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::future::Future;
 use std::pin::Pin;
@@ -31,7 +31,9 @@ impl<T> Future for Join<T> {
 pub fn send(dispatcher: &Dispatcher, rejections: &AtomicUsize, task: Task, how: Wakeup) {
     if let Err(rejected) = dispatcher.dispatch(task, how) {
         rejections.fetch_add(1, Ordering::SeqCst);
-        fallback().dispatch(rejected.into_task(), Wakeup::Launch).expect("the fallback rejects");
+        fallback()
+            .dispatch(rejected.into_task(), Wakeup::Launch)
+            .expect("the fallback rejects");
     }
 }
 
