@@ -3,11 +3,8 @@
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
-
-use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
 
 use crate::deferred::Await;
 use crate::error::{Error, Result};
@@ -15,6 +12,7 @@ use crate::frame;
 use crate::job::{Job, Node, OnEnd};
 use crate::node_list::Key;
 use crate::probe::{Reason, WaitReason};
+use crate::shim::{AtomicUsize, AtomicWaker, Mutex};
 
 /// Counts the members that have not ended, and keeps the first failure in time.
 struct Gathering {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::Add;
 use std::sync::Arc;
 
-use corox_scheduler::{Dispatcher, Home};
+use corox_scheduler::Dispatcher;
 
 use crate::exception_handler::ExceptionHandler;
 use crate::job::Job;
+use crate::shim::{Home, resolve};
 
 /// A name for coroutines, shown in dumps, in [`thread_label`](crate::thread_label) and in error messages.
 ///
@@ -283,7 +284,7 @@ impl JobContext {
     /// The context of roots that belong to no place: the process's own pool.
     pub(crate) fn own() -> JobContext {
         let home = Home::own();
-        let dispatcher = Dispatcher::DEFAULT.resolve(&home);
+        let dispatcher = resolve(&Dispatcher::DEFAULT, &home);
         JobContext::new(home, dispatcher)
     }
 
@@ -294,7 +295,7 @@ impl JobContext {
         }
         JobContext(Arc::new(JobContextData {
             dispatcher: match &changes.dispatcher {
-                Some(dispatcher) => dispatcher.resolve(&self.home),
+                Some(dispatcher) => resolve(dispatcher, &self.home),
                 None => self.dispatcher.clone(),
             },
             name: changes.name.clone().or_else(|| self.name.clone()),

@@ -159,6 +159,28 @@ fn abandon_task<F: Future>(driver: Pin<&mut Driver<F>>) {
     end_with(&job, None, guard);
 }
 
+/// A coroutine as a future, for models: polled by whoever has it instead of by a dispatcher, and always with one waker.
+#[cfg(corox_loom)]
+#[track_caller]
+pub fn unscheduled<F>(parent: Option<&Job>, body: F) -> (Job, impl Future<Output = ()>)
+where
+    F: Future<Output = Result<()>>,
+{
+    let context = JobContext::own();
+    let (cell, _attached) =
+        JobCell::attach((), Kind::Standalone, context, parent, Location::caller());
+    let job = Job(cell.clone());
+    let coroutine = Coroutine {
+        cell,
+        atomic: false,
+        ended: false,
+        map: |output| output,
+        result: std::marker::PhantomData,
+        driver: Driver::of_task(FrameRef::Root(job.clone()), body),
+    };
+    (job, coroutine)
+}
+
 thread_local! {
     /// The job whose task is being handed to a dispatcher on this thread.
     static DISPATCHING: std::cell::RefCell<Option<Job>> = const { std::cell::RefCell::new(None) };

@@ -8,13 +8,12 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Result};
 use crate::exception_handler::report_uncaught;
 use crate::frame;
 use crate::job::{Job, JobCell, Slot, Waiting};
 use crate::probe;
+use crate::shim::Mutex;
 
 /// The result of a coroutine, inside its job.
 pub(crate) struct ResultSlot<T> {

@@ -26,13 +26,13 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 
 use crate::frame::{Entered, FrameRef};
+use crate::shim::{AtomicBool, AtomicWaker};
 
 pub(crate) type Payload = Box<dyn Any + Send>;
 

@@ -9,13 +9,11 @@
 use std::cell::RefCell;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
+use std::sync::atomic::Ordering;
 
 use crate::job::{Job, Node};
 use crate::node_list::{Key, NodeList};
+use crate::shim::{AtomicBool, AtomicWaker, Mutex, thread_local};
 
 /// See the module.
 pub(crate) struct Frame {

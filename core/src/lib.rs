@@ -57,6 +57,7 @@ mod run_blocking;
 mod scope;
 mod scope_builders;
 mod section;
+mod shim;
 mod time;
 mod with_context;
 
@@ -66,6 +67,9 @@ pub use checks::{YieldNow, await_cancellation, ensure_active, is_active, yield_n
 pub use completable::{CompletableDeferred, CompletableJob, SupervisorJob};
 pub use context::{CoroutineContext, CoroutineName, NonCancellable};
 pub use coroutine::CoroutineStart;
+#[cfg(corox_loom)]
+#[doc(hidden)]
+pub use coroutine::unscheduled;
 pub use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task, TimeSource};
 pub use debug::{debug_mode, set_debug_mode, thread_label};
 pub use deferred::{Await, Deferred};

@@ -2,13 +2,12 @@
 
 use std::panic::{Location, resume_unwind};
 
-use corox_scheduler::Home;
-
 use crate::context::JobContext;
 use crate::error::Result;
 use crate::job::{Job, JobCell, Kind};
 use crate::scope::CoroutineScope;
 use crate::scope_builders::ScopeFuture;
+use crate::shim::Home;
 
 /// Runs `body` as a root coroutine and blocks this thread until it and all coroutines launched in it have ended.
 ///

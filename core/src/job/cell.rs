@@ -3,11 +3,10 @@
 use std::any::Any;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use corox_scheduler::Task;
-use parking_lot::Mutex;
 
 use super::handle::Job;
 use super::on_completion::OnEnd;
@@ -16,6 +15,7 @@ use crate::context::JobContext;
 use crate::error::Error;
 use crate::frame::{Frame, FrameRef};
 use crate::node_list::{Key, NodeList};
+use crate::shim::{AtomicU64, Mutex};
 
 /// The result of a job, in the job's own allocation: `()` or a [`ResultSlot`](crate::deferred::ResultSlot).
 pub(crate) trait Slot: Any + Send + Sync {
@@ -176,7 +176,7 @@ pub(crate) struct JobCell<S: ?Sized> {
     pub(crate) slot: S,
 }
 
-static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
+static NEXT_TOKEN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
 
 impl JobCore {
     pub(crate) fn new(

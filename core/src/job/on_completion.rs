@@ -4,13 +4,12 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use super::cell::Node;
 use super::handle::Job;
 use crate::error::Error;
 use crate::exception_handler::report_uncaught;
 use crate::node_list::Key;
+use crate::shim::Mutex;
 
 /// Something that is called once, when a job has ended.
 pub(crate) trait OnEnd: Send + Sync {

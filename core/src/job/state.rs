@@ -17,7 +17,9 @@
 //! without it; each is set once and never cleared, so a reader may see an old state but never one that has not been.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::shim::AtomicU8;
 
 /// The body may run: set at creation, or by the start of a lazy job.
 pub(crate) const STARTED: u8 = 1;
@@ -37,7 +39,7 @@ pub(crate) const ABANDONED: u8 = 1 << 5;
 pub(crate) struct Flags(AtomicU8);
 
 impl Flags {
-    pub(crate) const fn new(flags: u8) -> Self {
+    pub(crate) fn new(flags: u8) -> Self {
         Flags(AtomicU8::new(flags))
     }
 
