@@ -1,0 +1,55 @@
+//! The ways to load the same data. Each is one file, and each returns the same contributors.
+
+mod concurrent;
+mod not_cancellable;
+mod progress;
+mod suspending;
+
+use std::sync::Arc;
+
+use crate::client::GitHub;
+use crate::model::Contributor;
+use crate::progress::Progress;
+
+/// A way to load the contributors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    Suspending,
+    Concurrent,
+    NotCancellable,
+    Progress,
+}
+
+impl Variant {
+    /// All of them, in the order in which they run.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Suspending,
+        Self::Concurrent,
+        Self::NotCancellable,
+        Self::Progress,
+    ];
+
+    /// The name in the table and on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Suspending => "suspending",
+            Self::Concurrent => "concurrent",
+            Self::NotCancellable => "not_cancellable",
+            Self::Progress => "progress",
+        }
+    }
+
+    /// Loads the contributors of all repositories and adds them up.
+    pub(crate) async fn load(
+        self,
+        github: &GitHub,
+        progress: &Arc<Progress>,
+    ) -> corox::Result<Vec<Contributor>> {
+        match self {
+            Self::Suspending => suspending::load(github, progress).await,
+            Self::Concurrent => concurrent::load(github, progress).await,
+            Self::NotCancellable => not_cancellable::load(github, progress).await,
+            Self::Progress => progress::load(github, progress).await,
+        }
+    }
+}
