@@ -209,7 +209,9 @@ impl<F: Future> Driver<F> {
 
     /// A poll in a cancelled job: the first one, or one of a body that is held.
     fn poll_cancelled(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Round<F::Output> {
-        // Registered first: a hold that ends on another thread during this poll must find somebody to wake.
+        // Registered first: a hold that ends on another thread during this poll must find somebody to wake. Every time, for
+        // the wake of the cancellation took the waker out.
+        *self.as_mut().project().registered = false;
         self.as_mut().register(cx.waker());
         let gate = {
             let this = self.as_mut().project();
