@@ -6,7 +6,10 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use corox_core::probe;
+use corox_core::{
+    CompletableDeferred, CoroutineScope, Result, await_cancellation, catch_cancellation,
+    non_cancellable, probe, run_blocking,
+};
 
 /// How long a test may take before it counts as hanging.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -59,6 +62,26 @@ pub fn checked<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> 
     result
 }
 
+/// [`checked`], with `body` as the body of a `run_blocking` that must end well.
+pub fn root<T, F>(body: F) -> T
+where
+    T: Send + 'static,
+    F: AsyncFnOnce(CoroutineScope) -> Result<T> + Send + 'static,
+{
+    checked(move || run_blocking(body).expect("the root ends well"))
+}
+
+/// A body that does nothing until it is cancelled.
+pub async fn forever() {
+    await_cancellation().await;
+}
+
+/// A body that does nothing until it is cancelled, and then ends only when `gate` is complete.
+pub async fn lingering(gate: CompletableDeferred<()>) {
+    let _ = catch_cancellation(await_cancellation()).await;
+    let _ = non_cancellable(async |_| (&gate).await).await;
+}
+
 /// What happened, in order; clones add to the same log.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
@@ -76,6 +99,12 @@ impl Log {
     /// The events so far, which are taken out. Compare with an array: `assert_eq!(log.take(), ["one", "two"])`.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.0))
+    }
+
+    /// A body that adds `event` and ends.
+    pub fn event(&self, event: &str) -> impl Future<Output = ()> + Send + use<> {
+        let (log, event) = (self.clone(), event.to_owned());
+        async move { log.add(event) }
     }
 
     /// A guard that adds `event` when it is dropped.
