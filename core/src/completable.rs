@@ -77,7 +77,7 @@ impl CompletableJob {
     /// Completes the job: `true` for the one call that did it, `false` if it was completed or cancelled before. It is final
     /// once its children have ended; until then it takes further children and can be cancelled.
     pub fn complete(&self) -> bool {
-        self.0.end_body_less_unless(CANCELLING)
+        self.0.end_body_less_unless(CANCELLING, || ())
     }
 
     /// Fails the job, which cancels its children and fails its parent: `true` for the one call that did it, `false` if it was
@@ -276,13 +276,13 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     ///
     /// The value, if the deferred was completed, failed or cancelled before.
     pub fn try_complete(&self, value: T) -> std::result::Result<(), T> {
-        self.cell.slot.offer(value)?;
-        if self.job.end_body_less_unless(CANCELLING) {
-            Ok(())
-        } else {
-            // It was cancelled before; if that has not discarded the value yet, it goes back to the caller.
-            self.cell.slot.take_back().map_or(Ok(()), Err)
-        }
+        let mut value = Some(value);
+        self.job.end_body_less_unless(CANCELLING, || {
+            if let Some(value) = value.take() {
+                self.cell.slot.put(value);
+            }
+        });
+        value.map_or(Ok(()), Err)
     }
 
     /// Fails it: `true` for the one call that did it. A cancellation cancels it and leaves the parent alone.

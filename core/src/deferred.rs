@@ -68,24 +68,6 @@ impl<T> ResultSlot<T> {
         drop(old);
     }
 
-    /// Stores the value of a body-less deferred, if it is the first.
-    pub(crate) fn offer(&self, value: T) -> std::result::Result<(), T> {
-        let mut slot = self.value.lock();
-        if !matches!(*slot, Value::Empty) {
-            return Err(value);
-        }
-        *slot = Value::Here(value);
-        Ok(())
-    }
-
-    /// Takes back what `offer` stored.
-    pub(crate) fn take_back(&self) -> Option<T> {
-        match std::mem::replace(&mut *self.value.lock(), Value::Taken) {
-            Value::Here(value) => Some(value),
-            _ => None,
-        }
-    }
-
     pub(crate) fn share(&self)
     where
         T: Clone,

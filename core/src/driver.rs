@@ -85,8 +85,10 @@ impl Gate {
         }
     }
 
+    /// Takes the note back. The swap also makes what was written before a noted wake visible to the poll that follows: a
+    /// wake that was muted reaches it by no other way.
     fn begin(&self) {
-        self.woken.store(false, Ordering::SeqCst);
+        self.woken.swap(false, Ordering::SeqCst);
     }
 
     fn was_woken(&self) -> bool {
@@ -101,7 +103,7 @@ impl Wake for Gate {
 
     fn wake_by_ref(self: &Arc<Self>) {
         // First the note, then the look: `probe` unmutes and then reads the note, so one of the two passes the wake on.
-        self.woken.store(true, Ordering::SeqCst);
+        self.woken.swap(true, Ordering::SeqCst);
         if !self.muted.load(Ordering::SeqCst) {
             self.outer.wake();
         }

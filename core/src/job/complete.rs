@@ -41,16 +41,18 @@ impl Job {
 
     /// The same for a job without body: `true` for the call that ended it.
     pub(crate) fn end_body_less(&self) -> bool {
-        self.end_body_less_unless(BODY_ENDED)
+        self.end_body_less_unless(BODY_ENDED, || ())
     }
 
-    /// The same, unless one of `flags` is set; the look and the end are one step.
-    pub(crate) fn end_body_less_unless(&self, flags: u8) -> bool {
+    /// The same, unless one of `flags` is set, with `store` for the result; the look, the store and the end are one step.
+    /// `store` runs under the lock.
+    pub(crate) fn end_body_less_unless(&self, flags: u8, store: impl FnOnce()) -> bool {
         let ended = {
             let mut inner = self.core().inner.lock();
             if self.core().flags.any(BODY_ENDED | flags) {
                 return false;
             }
+            store();
             self.core().flags.set(BODY_ENDED);
             self.count_down(&mut inner)
         };
@@ -77,14 +79,22 @@ impl Job {
             if cause.is_some() {
                 job.0.slot.discard(&job);
             }
-            if let Some(failure) = cause.as_ref().filter(|cause| !cause.is_cancellation()) {
-                job.handle_failure(failure);
+            let mut failure = cause.as_ref().filter(|cause| !cause.is_cancellation());
+            if failure.is_some_and(|failure| job.handle_failure(failure)) {
+                failure = None;
             }
-            let (nodes, parent) = {
+            let (nodes, parent) = loop {
                 let mut inner = job.core().inner.lock();
+                let abandoned = job.core().flags.any(ABANDONED);
+                if let Some(failure) = failure.take().filter(|_| abandoned) {
+                    // Abandoned between the two looks.
+                    drop(inner);
+                    report_uncaught(&job, failure);
+                    continue;
+                }
                 job.core().flags.set(FINAL | STARTED);
                 let nodes = std::mem::replace(&mut inner.nodes, NodeList::new());
-                (nodes, inner.parent.take())
+                break (nodes, inner.parent.take());
             };
             probe::unregister(&job);
             for node in nodes.into_values() {
@@ -140,13 +150,32 @@ impl Job {
         Some(cause)
     }
 
-    /// J-15 step 6: the parent, else the handler.
-    fn handle_failure(&self, failure: &Error) {
+    /// J-15 step 6: the parent, else the handler. `true` if the handler was told.
+    fn handle_failure(&self, failure: &Error) -> bool {
         let core = self.core();
-        if core.flags.any(ABANDONED) {
+        let uncaught =
+            core.flags.any(ABANDONED) || (!self.offer_up(failure) && core.kind.reports());
+        if uncaught {
             report_uncaught(self, failure);
-        } else if !self.offer_up(failure) && core.kind.reports() {
-            report_uncaught(self, failure);
+        }
+        uncaught
+    }
+
+    /// Nobody reads the result of this scope any more (decision 8): cancels it, and its failure goes to the handler, also one
+    /// that it has ended with already.
+    pub(crate) fn abandon(&self, why: &'static str) {
+        let ended = {
+            let _inner = self.core().inner.lock();
+            let ended = self.core().flags.any(FINAL);
+            if !ended {
+                self.core().flags.set(ABANDONED);
+            }
+            ended
+        };
+        if !ended {
+            self.cancel_tree(Error::cancellation(why));
+        } else if let Some(failure) = self.final_cause().filter(|cause| !cause.is_cancellation()) {
+            report_uncaught(self, &failure);
         }
     }
 

@@ -1,0 +1,511 @@
+//! Models of what may happen at the same moment: `RUSTFLAGS="--cfg corox_loom" cargo test -p corox-core --release --test loom`.
+//!
+//! The real jobs, frames and drivers run here, on loom's locks, atomics and wakers (`src/shim.rs`).
+#![cfg(corox_loom)]
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use corox_core::{
+    CompletableDeferred, CompletableJob, Dispatch, Dispatcher, Error, Job, JobState, Rejected,
+    Task, await_cancellation, catch_cancellation, coroutine_scope, non_cancellable, unscheduled,
+    with_context,
+};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use loom::sync::{Mutex, Notify};
+use loom::thread;
+
+/// Explores `f` with at most `preemptions` preemptions.
+fn model(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(f);
+}
+
+struct Parker(Notify);
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.0.notify();
+    }
+}
+
+/// Polls `future` on this thread, which sleeps in between: a lost wake is a deadlock, which loom reports.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let parker = Arc::new(Parker(Notify::new()));
+    let waker = Waker::from(parker.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        parker.0.wait();
+    }
+}
+
+/// Polls `future` once, runs `meanwhile`, and then drives it to its end, all with one waker.
+fn block_on_after_first_poll<F: Future>(future: F, meanwhile: impl FnOnce()) -> F::Output {
+    let mut meanwhile = Some(meanwhile);
+    let mut future = pin!(future);
+    block_on(poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        if let (Some(meanwhile), true) = (meanwhile.take(), polled.is_pending()) {
+            meanwhile();
+        }
+        polled
+    }))
+}
+
+/// A flag to wait for.
+#[derive(Default)]
+struct Event(Mutex<(bool, Option<Waker>)>);
+
+impl Event {
+    fn set(&self) {
+        let waker = {
+            let mut inner = self.0.lock().unwrap();
+            inner.0 = true;
+            inner.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.0.lock().unwrap();
+        if inner.0 {
+            return Poll::Ready(());
+        }
+        inner.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+}
+
+/// Polls its future only if that was woken, as `FuturesUnordered` does.
+struct OnlyWhenWoken<F> {
+    future: Pin<Box<F>>,
+    waker: Arc<Branch>,
+}
+
+struct Branch {
+    woken: AtomicBool,
+    outer: Mutex<Option<Waker>>,
+}
+
+impl Wake for Branch {
+    fn wake(self: Arc<Self>) {
+        self.woken.swap(true, Ordering::AcqRel);
+        let outer = self.outer.lock().unwrap().take();
+        if let Some(outer) = outer {
+            outer.wake();
+        }
+    }
+}
+
+impl<F: Future> OnlyWhenWoken<F> {
+    fn new(future: F) -> Self {
+        let waker = Arc::new(Branch {
+            woken: AtomicBool::new(true),
+            outer: Mutex::new(None),
+        });
+        OnlyWhenWoken {
+            future: Box::pin(future),
+            waker,
+        }
+    }
+}
+
+impl<F: Future> Future for OnlyWhenWoken<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        *this.waker.outer.lock().unwrap() = Some(cx.waker().clone());
+        if !this.waker.woken.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        let waker = Waker::from(this.waker.clone());
+        this.future.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+}
+
+// ---- a coroutine and its wakers
+
+/// A cancellation either finds the waker of the coroutine or is seen by it before it sleeps. Preemptions: 3.
+#[test]
+fn a_cancellation_never_misses_a_coroutine_that_is_about_to_sleep() {
+    model(3, || {
+        let (job, coroutine) = unscheduled(None, async { await_cancellation().await });
+        let canceller = {
+            let job = job.clone();
+            thread::spawn(move || job.cancel())
+        };
+        block_on(coroutine);
+        canceller.join().unwrap();
+        assert_eq!(job.state(), JobState::Cancelled);
+    });
+}
+
+/// Decision 4: a boundary is woken by name, also while it registers itself, and the code after it runs. Preemptions: 3.
+#[test]
+fn a_cancellation_never_misses_a_boundary_that_begins() {
+    model(3, || {
+        let began = Arc::new(AtomicBool::new(false));
+        let caught = Arc::new(AtomicBool::new(false));
+        let (job, coroutine) = {
+            let (began, caught) = (began.clone(), caught.clone());
+            unscheduled(None, async move {
+                began.store(true, Ordering::Relaxed);
+                let boundary = catch_cancellation(await_cancellation());
+                let outcome = OnlyWhenWoken::new(boundary).await;
+                caught.store(outcome.is_err(), Ordering::Relaxed);
+                Ok(())
+            })
+        };
+        let canceller = thread::spawn({
+            let job = job.clone();
+            move || job.cancel()
+        });
+        block_on(coroutine);
+        canceller.join().unwrap();
+        assert_eq!(job.state(), JobState::Cancelled);
+        // Cancelled before its first poll it does not begin.
+        assert_eq!(
+            began.load(Ordering::Relaxed),
+            caught.load(Ordering::Relaxed)
+        );
+    });
+}
+
+/// Decision 4: the end of the last hold on another thread wakes the frame. The one who drops the section never polls the
+/// body, and the cancellation has used up the waker that the body left at first. Preemptions: 3.
+#[test]
+fn a_hold_that_ends_on_another_thread_wakes_the_frame() {
+    type Held = Pin<Box<dyn Future<Output = corox_core::Result<()>> + Send>>;
+
+    /// Keeps what it is given, unrun.
+    #[derive(Clone, Default)]
+    struct Shelf(Arc<std::sync::Mutex<Vec<Task>>>);
+    impl Dispatch for Shelf {
+        fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+            self.0.lock().unwrap().push(task);
+            Ok(())
+        }
+    }
+
+    model(3, || {
+        let shelf = Shelf::default();
+        let elsewhere = with_context(Dispatcher::new(shelf.clone()), async { Ok(()) });
+        let held: Arc<Mutex<Option<Held>>> = Arc::new(Mutex::new(Some(Box::pin(elsewhere))));
+        let (job, coroutine) = {
+            let held = held.clone();
+            unscheduled(None, async move {
+                poll_fn(|cx| match held.lock().unwrap().as_mut() {
+                    Some(section) => section.as_mut().poll(cx),
+                    None => Poll::Pending,
+                })
+                .await
+            })
+        };
+        let mut other = None;
+        block_on_after_first_poll(coroutine, || {
+            let job = job.clone();
+            other = Some(thread::spawn(move || {
+                job.cancel();
+                let section = held.lock().unwrap().take();
+                drop(section);
+            }));
+        });
+        other.unwrap().join().unwrap();
+        let unrun = std::mem::take(&mut *shelf.0.lock().unwrap());
+        drop(unrun);
+        assert_eq!(job.state(), JobState::Cancelled);
+    });
+}
+
+/// Decision 3: a shield in a combinator that polls only what was woken runs to its end, whenever the cancellation and the
+/// event that it waits for come. Preemptions: 2.
+#[test]
+fn a_probe_never_cuts_an_awaited_shield_short() {
+    model(2, || {
+        let event = Arc::new(Event::default());
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (job, coroutine) = {
+            let (event, ran) = (event.clone(), ran.clone());
+            unscheduled(None, async move {
+                let shield = non_cancellable(async |_| {
+                    event.wait().await;
+                    ran.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                });
+                OnlyWhenWoken::new(shield).await
+            })
+        };
+        let mut others = Vec::new();
+        block_on_after_first_poll(coroutine, || {
+            let cancelled = job.clone();
+            others.push(thread::spawn(move || cancelled.cancel()));
+            others.push(thread::spawn(move || event.set()));
+        });
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+        assert!(job.is_completed());
+    });
+}
+
+/// What was written before a wake is seen by the poll that follows it, also if the wake falls into a probe, which has muted
+/// it. Preemptions: 3.
+#[test]
+fn a_wake_during_a_probe_is_not_lost() {
+    model(3, || {
+        // Relaxed: only the wake orders it.
+        let data = Arc::new(AtomicUsize::new(0));
+        let left: Arc<std::sync::Mutex<Option<Waker>>> = Arc::default();
+        let (job, coroutine) = {
+            let (data, left) = (data.clone(), left.clone());
+            unscheduled(None, async move {
+                let mut shield = OnlyWhenWoken::new(non_cancellable(async |_| {
+                    std::future::pending::<corox_core::Result<()>>().await
+                }));
+                let mut shield = Pin::new(&mut shield);
+                poll_fn(|cx| {
+                    if data.load(Ordering::Relaxed) == 1 {
+                        return Poll::Ready(());
+                    }
+                    *left.lock().unwrap() = Some(cx.waker().clone());
+                    shield.as_mut().poll(cx).map(drop)
+                })
+                .await;
+                Ok(())
+            })
+        };
+        let parker = Arc::new(Parker(Notify::new()));
+        let waker = Waker::from(parker.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut coroutine = pin!(coroutine);
+        assert!(coroutine.as_mut().poll(&mut cx).is_pending());
+        job.cancel();
+        // The first poll in a cancelled job: from here on the body's waker is the gate.
+        assert!(coroutine.as_mut().poll(&mut cx).is_pending());
+        let gate = left.lock().unwrap().take().unwrap();
+        let other = thread::spawn(move || {
+            data.store(1, Ordering::Relaxed);
+            gate.wake();
+        });
+        // A poll for some other reason; the shield is not polled in it, so it probes.
+        let mut polled = coroutine.as_mut().poll(&mut cx);
+        while polled.is_pending() {
+            parker.0.wait();
+            polled = coroutine.as_mut().poll(&mut cx);
+        }
+        other.join().unwrap();
+        assert!(job.is_completed());
+    });
+}
+
+// ---- the end of a job, and who waits for it
+
+/// The last child either finds the waker of the scope that waits, or is seen by it before it sleeps. Preemptions: 3.
+#[test]
+fn the_last_child_never_misses_the_scope_that_is_about_to_wait() {
+    model(3, || {
+        let result = block_on(coroutine_scope(async |scope| {
+            let child = CompletableJob::child_of(&scope.job().unwrap());
+            thread::spawn(move || child.complete());
+            Ok(1)
+        }));
+        assert_eq!(result.unwrap(), 1);
+    });
+}
+
+/// The end of a job is seen by all who join, whether they register before it or after it. Preemptions: 3.
+#[test]
+fn completion_never_misses_a_join() {
+    model(3, || {
+        let job = CompletableJob::new();
+        let threads = [
+            thread::spawn({
+                let job = job.clone();
+                move || assert!(job.complete())
+            }),
+            thread::spawn({
+                let job = job.clone();
+                move || block_on(job.join())
+            }),
+        ];
+        block_on(job.join());
+        assert_eq!(job.state(), JobState::Completed);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// J-16: whoever registers a callback at the moment of the end gets exactly one call. Preemptions: 3.
+#[test]
+fn a_callback_registered_while_the_job_ends_is_called_once() {
+    model(3, || {
+        let job = CompletableJob::new();
+        let called = Arc::new(AtomicUsize::new(0));
+        let completer = thread::spawn({
+            let job = job.clone();
+            move || assert!(job.complete())
+        });
+        for register in [Job::on_completion as fn(&Job, _) -> _, Job::on_cancelling] {
+            let called = called.clone();
+            let add_one: Box<dyn FnOnce(Option<&Error>) + Send> = Box::new(move |_| {
+                called.fetch_add(1, Ordering::Relaxed);
+            });
+            let _handle = register(&job, add_one);
+        }
+        completer.join().unwrap();
+        assert_eq!(called.load(Ordering::Relaxed), 2);
+    });
+}
+
+/// J-3, decision 5: of two children that end at the same moment exactly one completes the parent. Preemptions: 3.
+#[test]
+fn two_children_that_end_together_complete_their_parent_once() {
+    model(3, || {
+        let parent = CompletableJob::new();
+        let children = [
+            CompletableJob::child_of(&parent),
+            CompletableJob::child_of(&parent),
+        ];
+        let calls = Arc::new(AtomicUsize::new(0));
+        parent.on_completion({
+            let calls = calls.clone();
+            move |_| {
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        parent.complete();
+        let threads = children.map(|child| thread::spawn(move || assert!(child.complete())));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(parent.state(), JobState::Completed);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// J-19: whoever sees the final state finds the failure handled. Preemptions: 3.
+#[test]
+fn a_failure_is_handled_before_the_end_is_seen() {
+    model(3, || {
+        let handled = Arc::new(AtomicBool::new(false));
+        let _guard = corox_core::add_uncaught_handler(corox_core::ExceptionHandler::new({
+            let handled = handled.clone();
+            move |_, _| handled.store(true, Ordering::Relaxed)
+        }));
+        let (job, coroutine) = unscheduled(None, async { Err(Error::msg("failure")) });
+        let observer = thread::spawn({
+            let job = job.clone();
+            move || {
+                if job.is_completed() {
+                    assert!(handled.load(Ordering::Relaxed));
+                }
+            }
+        });
+        block_on(coroutine);
+        observer.join().unwrap();
+    });
+}
+
+// ---- the tree
+
+/// `complete` against `cancel`: `true` means that the value is the result, `false` that it is not, and a refused value comes
+/// back. Preemptions: 3.
+#[test]
+fn a_deferred_that_took_its_value_gives_it() {
+    model(3, || {
+        let deferred = CompletableDeferred::new();
+        let canceller = thread::spawn({
+            let deferred = deferred.clone();
+            move || deferred.cancel()
+        });
+        let taken = deferred.try_complete(7);
+        canceller.join().unwrap();
+        let result = deferred.as_deferred().completed().unwrap();
+        match taken {
+            Ok(()) => assert_eq!(result.unwrap(), 7),
+            Err(value) => {
+                assert_eq!(value, 7);
+                assert!(result.unwrap_err().is_cancellation());
+            }
+        }
+    });
+}
+
+/// J-9: a child that comes while the parent is cancelled is cancelled and waited for. Preemptions: 3.
+#[test]
+fn a_child_attached_during_a_cancellation_is_cancelled() {
+    model(3, || {
+        let parent = CompletableJob::new();
+        let canceller = thread::spawn({
+            let parent = parent.clone();
+            move || parent.cancel()
+        });
+        let child = CompletableJob::child_of(&parent);
+        canceller.join().unwrap();
+        assert_eq!(child.state(), JobState::Cancelled);
+        assert_eq!(parent.state(), JobState::Cancelled);
+        assert!(child.parent().is_none());
+    });
+}
+
+/// J-9: a child that comes while the parent completes is waited for, or refused and cancelled. Preemptions: 3.
+#[test]
+fn a_child_attached_during_completion_is_waited_for_or_refused() {
+    model(3, || {
+        let parent = CompletableJob::new();
+        let completer = thread::spawn({
+            let parent = parent.clone();
+            move || assert!(parent.complete())
+        });
+        let child = CompletableJob::child_of(&parent);
+        completer.join().unwrap();
+        if child.is_active() {
+            assert_eq!(parent.state(), JobState::Completing);
+            assert!(child.complete());
+        } else {
+            assert_eq!(child.state(), JobState::Cancelled);
+            assert!(child.parent().is_none());
+        }
+        assert_eq!(parent.state(), JobState::Completed);
+    });
+}
+
+/// J-24, J-25: of two children that fail together one failure is the cause, and the other is kept with it if it was taken
+/// at all. Preemptions: 2.
+#[test]
+fn no_failure_of_two_that_come_together_is_lost() {
+    model(2, || {
+        let parent = CompletableJob::new();
+        let children = [
+            CompletableJob::child_of(&parent),
+            CompletableJob::child_of(&parent),
+        ];
+        let threads =
+            children.map(|child| thread::spawn(move || child.fail(Error::msg("failure"))));
+        let taken = threads
+            .map(|thread| thread.join().unwrap())
+            .into_iter()
+            .filter(|taken| *taken)
+            .count();
+        let cause = parent.cause().unwrap();
+        assert!(!cause.is_cancellation());
+        assert_eq!(1 + cause.suppressed().len(), taken);
+        assert_eq!(parent.state(), JobState::Cancelled);
+    });
+}
