@@ -13,7 +13,7 @@ use crate::coroutine::{CoroutineStart, Spec};
 use crate::deferred::{ResultSlot, read_final};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
-use crate::job::{ABANDONED, Job, JobCell, Kind, Waiting};
+use crate::job::{Job, JobCell, Kind, Waiting};
 use crate::probe::{Reason, WaitReason};
 use crate::scope_builders::{ScopeFuture, open};
 
@@ -178,16 +178,5 @@ impl<T: Send + 'static> Drop for Elsewhere<T> {
         }
         self.job
             .abandon("the future of with_context was dropped before it had ended");
-    }
-}
-
-impl Job {
-    /// Nobody reads the result of this scope any more (decision 8): cancels it, and its failures go to the handler.
-    pub(crate) fn abandon(&self, why: &'static str) {
-        {
-            let _inner = self.core().inner.lock();
-            self.core().flags.set(ABANDONED);
-        }
-        self.cancel_tree(Error::cancellation(why));
     }
 }

@@ -169,6 +169,56 @@ fn a_failure_that_came_before_the_drop_goes_to_the_handler() {
     });
 }
 
+/// No failure is lost: the scope has ended with a failure that nobody had read yet when it was dropped.
+#[test]
+fn a_failure_that_nobody_had_read_before_the_drop_goes_to_the_handler() {
+    checked(|| {
+        let log = Log::new();
+        let seen = log.clone();
+        let handler = ExceptionHandler::new(move |_, error| seen.add(format!("handler: {error}")));
+        let body = log.clone();
+        run_blocking(async |scope| {
+            let job = scope.with(handler).launch(async move {
+                let mut work: Parked<Result<()>> = Box::pin(coroutine_scope(async |s| {
+                    s.launch(async {
+                        yield_now().await;
+                        Err::<(), _>(Error::msg("unread"))
+                    });
+                    Ok(())
+                }));
+                assert!(futures::poll!(work.as_mut()).is_pending());
+                settle().await;
+                body.add("drop");
+                drop(work);
+                let gate = CompletableDeferred::<()>::new();
+                let opened = gate.clone();
+                let mut work: Parked<Result<()>> =
+                    Box::pin(with_context(Dispatcher::UNCONFINED, async move {
+                        gate.as_deferred().await?;
+                        Err(Error::msg("unread elsewhere"))
+                    }));
+                assert!(futures::poll!(work.as_mut()).is_pending());
+                opened.complete(());
+                body.add("drop");
+                drop(work);
+            });
+            job.join().await;
+            assert!(!job.is_cancelled());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "drop",
+                "handler: unread",
+                "drop",
+                "handler: unread elsewhere"
+            ]
+        );
+    });
+}
+
 /// Decision 8: the panic of a guard of the dropped body goes to the handler, and whoever dropped the scope goes on.
 #[test]
 fn a_panicking_guard_of_a_dropped_scope_goes_to_the_handler() {
