@@ -97,7 +97,7 @@ impl Idle {
                 return Some(found);
             }
             // Somebody may have gone idle behind this search, and a pusher have relied on this wake-up.
-            self.in_flight.store(false, Ordering::Release);
+            self.in_flight.swap(false, Ordering::AcqRel);
             fence(Ordering::SeqCst);
             if !statuses.clone().any(Status::is_idle) {
                 return None;
@@ -125,7 +125,7 @@ impl Idle {
 
     /// The drainer found nothing. It must look once more after this, and call [`start`](Idle::start) if it finds something.
     pub(crate) fn announce(&self, status: &Status) {
-        status.0.store(IDLE, Ordering::Release);
+        status.0.swap(IDLE, Ordering::AcqRel);
         self.count.fetch_add(1, Ordering::AcqRel);
         fence(Ordering::SeqCst);
     }
@@ -137,7 +137,7 @@ impl Idle {
                 self.count.fetch_sub(1, Ordering::AcqRel);
             }
             NOTIFIED => {
-                self.in_flight.store(false, Ordering::Release);
+                self.in_flight.swap(false, Ordering::AcqRel);
                 fence(Ordering::SeqCst);
             }
             _ => {}
