@@ -24,3 +24,11 @@ pub mod prelude {
         with_context, yield_now,
     };
 }
+
+/// Pages on what the items of this crate have in common.
+pub mod guide {
+    #[doc = include_str!("../docs/cancellation.md")]
+    pub mod cancellation {}
+    #[doc = include_str!("../docs/on-tokio.md")]
+    pub mod on_tokio {}
+}

@@ -51,7 +51,7 @@ impl Drop for Registered {
 ///
 /// Suspends until all have ended or one has failed; for an empty list, and if all have ended already, it does not suspend.
 /// The others go on after a failure: what cancels them is their scope, which fails with the same failure. Takes
-/// [`Deferred`]s by value or, if `T: Clone`, by reference; the same one may occur several times.
+/// [`Deferred`](crate::Deferred)s by value or, if `T: Clone`, by reference; the same one may occur several times.
 ///
 /// # Errors
 ///

@@ -1,22 +1,4 @@
-//! Structured concurrency for async Rust: jobs, scopes, cancellation that runs cleanup, failures that are never lost.
-//!
-//! The heart of [corox](https://docs.rs/corox); most programs use that crate, which re-exports this one.
-//!
-//! ```
-//! use corox_core::{delay, run_blocking};
-//! use std::time::Duration;
-//!
-//! fn main() -> corox_core::Result<()> {
-//!     run_blocking(async |scope| {
-//!         scope.launch(async {
-//!             delay(Duration::from_millis(10)).await;
-//!             println!("World!");
-//!         });
-//!         println!("Hello");
-//!         Ok(())
-//!     })
-//! }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # Tour
 //!
