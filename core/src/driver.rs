@@ -44,6 +44,12 @@ pub(crate) enum Ended<T> {
     Panicked(Payload),
 }
 
+impl<T> Ended<T> {
+    pub(crate) fn panicked(&self) -> bool {
+        matches!(self, Ended::Panicked(_))
+    }
+}
+
 /// [`Ended`], and the panic of a destructor while the body was dropped.
 pub(crate) struct End<T> {
     pub(crate) ended: Ended<T>,

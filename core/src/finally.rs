@@ -22,12 +22,13 @@ pub trait FinallyExt: Future + Sized {
     /// Awaits this future and then `cleanup`: after a normal end, after a panic, and after a cancellation by corox.
     ///
     /// `cleanup` is not cancellable and the coroutine waits for it. It may borrow what this future does not. If it gives an
-    /// `Err`, that is reported as an uncaught failure, for the result is that of the first future.
+    /// `Err`, that is reported as an uncaught failure to the [`ExceptionHandler`](crate::ExceptionHandler) or the fallback,
+    /// for the result is that of the first future.
     ///
     /// # Cancel safety
     ///
     /// A cancellation by corox runs `cleanup`. If *foreign* code drops the whole future (a `tokio::select!`, an abort),
-    /// `cleanup` is dropped with it, unrun; a `tracing` warning says so. Use `finally_launch` where that may happen.
+    /// `cleanup` is dropped with it, unrun or half-way; a `tracing` warning says so. Use `finally_launch` where that may happen.
     ///
     /// # Panics
     ///
@@ -52,21 +53,26 @@ pub trait FinallyExt: Future + Sized {
     {
         let location = Location::caller();
         async move {
-            let mut owed = Unrun(Some(location));
+            let mut owed = Unrun {
+                location: Some(location),
+                begun: false,
+            };
             let ended = run_first(self).await;
-            owed.0 = None;
-            finish(ended, cleanup, location).await
+            owed.begun = true;
+            let panicked = run_second(ended.panicked(), cleanup, location).await;
+            owed.location = None;
+            finish(ended, panicked).await
         }
     }
 
     /// As [`finally`](FinallyExt::finally), with a cleanup that survives a drop by foreign code: it is then launched as a
     /// shielded child of the enclosing coroutine, which waits for it. Outside coroutines it goes to the process's own pool.
     ///
-    /// Nothing is owed by a future that was never polled.
+    /// Nothing is owed by a future that was never polled. An `Err` of the cleanup is reported, as by `finally`.
     ///
     /// # Panics
     ///
-    /// As `finally`.
+    /// With the panic of this future. A panic of the cleanup fails the enclosing coroutine.
     ///
     /// ```
     /// use corox_core::{FinallyExt, await_cancellation, run_blocking};
@@ -104,8 +110,14 @@ pub trait FinallyExt: Future + Sized {
                 cleanup,
                 location,
             ) {
-                Ok(job) => finish(ended, job.join(), location).await,
-                Err(cleanup) => finish(ended, cleanup(), location).await,
+                Ok(job) => {
+                    let panicked = run_second(ended.panicked(), job.join(), location).await;
+                    finish(ended, panicked).await
+                }
+                Err(cleanup) => {
+                    let panicked = run_second(ended.panicked(), cleanup(), location).await;
+                    finish(ended, panicked).await
+                }
             }
         }
     }
@@ -113,15 +125,20 @@ pub trait FinallyExt: Future + Sized {
 
 impl<F: Future> FinallyExt for F {}
 
-/// Says that a cleanup was dropped unrun.
-struct Unrun(Option<&'static Location<'static>>);
+/// Says that a cleanup was dropped before it had ended.
+struct Unrun {
+    /// `None` when there is nothing to be said any more.
+    location: Option<&'static Location<'static>>,
+    begun: bool,
+}
 
 impl Drop for Unrun {
     fn drop(&mut self) {
-        if let Some(location) = self.0 {
+        if let Some(location) = self.location {
+            let what = if self.begun { "half-way" } else { "unrun" };
             tracing::warn!(
                 %location,
-                "the cleanup of `finally` was dropped unrun, because foreign code dropped the future; `finally_launch` survives that"
+                "the cleanup of `finally` was dropped {what}, because foreign code dropped the future; `finally_launch` survives that"
             );
         }
     }
@@ -243,8 +260,12 @@ async fn caught<F: Future>(future: F) -> Result<F::Output, Payload> {
     .await
 }
 
-/// The second part, and then what the first one led to.
-async fn finish<T, C>(ended: Ended<T>, cleanup: C, location: &'static Location<'static>) -> T
+/// The second part; gives what it panicked with, unless the first part has panicked already.
+async fn run_second<C>(
+    first_panicked: bool,
+    cleanup: C,
+    location: &'static Location<'static>,
+) -> Option<Payload>
 where
     C: Future<Output: LaunchOutput>,
 {
@@ -256,25 +277,27 @@ where
     let parent = outer.as_ref().map(|outer| outer.job().clone());
     let (job, hold) = open(Kind::Shield, context, parent.as_ref(), outer, location);
     let body = async { cleanup.await.into_result() };
-    let result = ScopeFuture::new(job.clone(), hold, body).await;
-    let mut panicked = None;
-    if let Err(error) = result {
-        panicked = error.take_panic();
-        if panicked.is_none() || matches!(ended, Ended::Panicked(_)) {
-            report(&job, &error);
-        }
+    let Err(error) = ScopeFuture::new(job.clone(), hold, body).await else {
+        return None;
+    };
+    if first_panicked {
+        report(&job, &error);
+        return None;
     }
-    match ended {
-        Ended::Panicked(payload) => resume_unwind(payload),
-        Ended::Returned(output) => match panicked {
-            Some(payload) => resume_unwind(payload),
-            None => output,
-        },
-        Ended::Dropped => match panicked {
-            Some(payload) => resume_unwind(payload),
-            // The coroutine is cancelled, and held by nothing in here any more: it is dropped at this point.
-            None => pending().await,
-        },
+    let panicked = error.take_panic();
+    if panicked.is_none() {
+        report(&job, &error);
+    }
+    panicked
+}
+
+/// What the first part led to, and the panic of the second.
+async fn finish<T>(ended: Ended<T>, panicked: Option<Payload>) -> T {
+    match (ended, panicked) {
+        (Ended::Panicked(payload), _) | (_, Some(payload)) => resume_unwind(payload),
+        (Ended::Returned(output), None) => output,
+        // The coroutine is cancelled, and held by nothing in here any more: it is dropped at this point.
+        (Ended::Dropped, None) => pending().await,
     }
 }
 

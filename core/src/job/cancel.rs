@@ -53,6 +53,10 @@ impl Job {
     /// Offers a failure to the parent, which offers it on to its own, and so on. `true` if it is accounted for: taken by
     /// the parent, or to be returned to the caller of a scope.
     pub(crate) fn offer_up(&self, failure: &Error) -> bool {
+        // What fails the coroutine around a cleanup is its panic only, whether it runs in place or as a child.
+        if self.core().kind == Kind::Cleanup && !failure.is_panic() {
+            return false;
+        }
         let mut taken = None;
         let mut climbed = Vec::new();
         let mut at = self.clone();
