@@ -144,7 +144,6 @@ fn an_expired_timer_is_one_dispatch_and_a_dropped_one_none() {
         let sleeper = events.clone();
         let task = corox_scheduler::Task::new(
             async move {
-                drop(std::pin::pin!(Sleep::after(&sleeper, MS)));
                 let mut dropped = Box::pin(Sleep::after(&sleeper, MS));
                 let first = std::future::poll_fn(|cx| {
                     std::task::Poll::Ready(dropped.as_mut().poll(cx).is_ready())
@@ -521,7 +520,9 @@ fn nothing_overtakes_what_happened_before_it() {
     }
 }
 
-struct Manual(Mutex<(Instant, Vec<(Instant, Option<std::task::Waker>)>)>);
+type Timer = (Instant, Option<std::task::Waker>);
+
+struct Manual(Mutex<(Instant, Vec<Timer>)>);
 
 impl Manual {
     fn advance(&self, by: Duration) {

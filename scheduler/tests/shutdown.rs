@@ -12,11 +12,12 @@ use corox_scheduler::{
     Dispatch, Dispatcher, Home, Rejected, Sleep, Task, Wakeup, fallback, run_in_place,
 };
 
-/// Counts itself when it is dropped or done.
+/// Counts the coroutines that came to their end; those that were dropped do not count.
+#[derive(Clone)]
 struct Ends(Arc<AtomicUsize>);
 
-impl Drop for Ends {
-    fn drop(&mut self) {
+impl Ends {
+    fn reached(self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -92,8 +93,8 @@ fn shutdown_loses_neither_queued_nor_suspended_coroutines() {
         for _ in 0..100 {
             let (ends, mut stopped) = (Ends(ended.clone()), stop.subscribe());
             let task = coroutine(&pool, &rejections, async move {
-                let _ends = ends;
                 stopped.changed().await.unwrap();
+                ends.reached();
             });
             pool.dispatch(task, Wakeup::Launch).unwrap();
         }
@@ -115,7 +116,7 @@ fn shutdown_loses_neither_queued_nor_suspended_coroutines() {
             }
             for _ in 0..300 {
                 let ends = Ends(ended.clone());
-                let task = coroutine(&pool, &rejections, async move { drop(ends) });
+                let task = coroutine(&pool, &rejections, async move { ends.reached() });
                 pool.dispatch(task, Wakeup::Launch).unwrap();
             }
             rt.shutdown_background();
@@ -123,7 +124,7 @@ fn shutdown_loses_neither_queued_nor_suspended_coroutines() {
         } else {
             for _ in 0..300 {
                 let ends = Ends(ended.clone());
-                let task = coroutine(&pool, &rejections, async move { drop(ends) });
+                let task = coroutine(&pool, &rejections, async move { ends.reached() });
                 pool.dispatch(task, Wakeup::Launch).unwrap();
             }
             drop(rt);
@@ -184,7 +185,7 @@ fn nothing_is_lost_when_threads_push_while_the_runtime_closes() {
                         let task = coroutine(&to, &rejections, async move {
                             common::yield_now().await;
                             common::again().await;
-                            drop(ends);
+                            ends.reached();
                         });
                         send(&to, &rejections, task, Wakeup::Launch);
                     }
