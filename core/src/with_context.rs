@@ -2,11 +2,11 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::panic::Location;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corox_scheduler::run_in_place;
+use corox_scheduler::{mark_yield, run_in_place};
 
 use crate::context::{CoroutineContext, JobContext, Parent};
 use crate::coroutine::{CoroutineStart, Spec};
@@ -99,19 +99,19 @@ where
         let (job, hold) = open(Kind::Undispatched, target, parent.as_ref(), outer, location);
         return ScopeFuture::new(job, hold, body).await;
     }
-    if target.dispatcher.is_io() && base.dispatcher.runs_here() {
-        let io = target.dispatcher.clone();
-        // Whether this thread may become an IO thread is known only by trying.
-        if run_in_place(&io, || ()).is_ok() {
-            let (job, hold) = open(Kind::Undispatched, target, parent.as_ref(), outer, location);
-            let mut scope = pin!(ScopeFuture::new(job, hold, body));
-            return poll_fn(|cx| match run_in_place(&io, || scope.as_mut().poll(cx)) {
-                Ok(polled) => polled,
-                Err(_) => scope.as_mut().poll(cx),
-            })
-            .await;
+    let mut parts = Some((target, outer, body));
+    if parts
+        .as_ref()
+        .is_some_and(|(target, ..)| target.dispatcher.is_io())
+    {
+        let io = in_place(&base, parent.as_ref(), &mut parts, location).await;
+        if let Some(result) = io {
+            return result;
         }
     }
+    let Some((target, outer, body)) = parts else {
+        unreachable!("the parts are taken only by what gives a result")
+    };
     let spec = Spec {
         kind: Kind::Dispatched,
         start: CoroutineStart::Default,
@@ -133,6 +133,54 @@ where
         over: false,
     }
     .await
+}
+
+/// What a switch needs: the new context, the frame around it, the body.
+type Parts<F> = Option<(JobContext, Option<FrameRef>, F)>;
+
+/// Runs the body on this very thread, each poll as that of an IO thread. `None`, with the parts untouched, if this is no
+/// worker of the runtime whose IO is meant, or the IO threads are all in use.
+async fn in_place<T, F>(
+    base: &JobContext,
+    parent: Option<&Job>,
+    parts: &mut Parts<F>,
+    location: &'static Location<'static>,
+) -> Option<Result<T>>
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let io = parts.as_ref()?.0.dispatcher.clone();
+    let mut scope = None;
+    let mut first = poll_fn(|cx| {
+        let polled = run_in_place(&io, || {
+            let (target, outer, body) = parts.take()?;
+            let (job, hold) = open(Kind::Undispatched, target, parent, outer, location);
+            let scope = scope.insert(Box::pin(ScopeFuture::new(job, hold, body)));
+            Some(scope.as_mut().poll(cx))
+        });
+        Poll::Ready(polled.ok().flatten())
+    })
+    .await;
+    let mut scope = scope?;
+    let result = poll_fn(|cx| {
+        if let Some(polled) = first.take() {
+            return polled;
+        }
+        match run_in_place(&io, || scope.as_mut().poll(cx)) {
+            Ok(polled) => polled,
+            Err(_) if base.dispatcher.runs_here() => {
+                // All IO threads are in use. The body may block, so it waits for its turn behind the others.
+                mark_yield();
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            // The future was carried to another thread, which is the caller's to block.
+            Err(poll) => poll(),
+        }
+    })
+    .await;
+    Some(result)
 }
 
 /// Waits for a body that runs on another dispatcher, and holds the frame around it meanwhile.

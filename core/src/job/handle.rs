@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::cell::{JobCell, JobCore, Node, Slot};
-use super::state::{CANCELLING, FINAL, JobState, STARTED};
+use super::state::{BODY_ENDED, CANCELLING, FINAL, JobState, STARTED};
 use crate::context::{CoroutineName, JobContext};
 use crate::error::{Error, Result};
 use crate::{debug, frame};
@@ -241,6 +241,12 @@ impl Job {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Whether a child is attached that has not been detached yet.
+    pub(crate) fn has_children(&self) -> bool {
+        let inner = self.core().inner.lock();
+        inner.pending > u32::from(!self.core().flags.any(BODY_ENDED))
     }
 
     /// Where the coroutine was launched, or the job was made.
