@@ -130,8 +130,8 @@ impl Dispatcher {
     /// What [`DEFAULT`](Dispatcher::DEFAULT) and [`IO`](Dispatcher::IO) stand for in `home`; every other dispatcher unchanged.
     pub fn resolve(&self, home: &Home) -> Dispatcher {
         match self.kind {
-            Kind::Default => Kind::Pool(home.pool.clone()).into(),
-            Kind::Io => Kind::PoolIo(home.pool.clone()).into(),
+            Kind::Default => Kind::Pool(home.pool().clone()).into(),
+            Kind::Io => Kind::PoolIo(home.pool().clone()).into(),
             _ => self.clone(),
         }
     }
@@ -210,16 +210,17 @@ impl Dispatcher {
 
     /// Whether this thread is, right now, running a task of this very dispatcher.
     pub fn runs_here(&self) -> bool {
-        let this = match &self.kind {
-            Kind::Default => Here::Pool(pool::own().address()),
-            Kind::Io => Here::Io(pool::own().address()),
-            Kind::Unconfined => Here::Unconfined,
-            Kind::Pool(pool) => Here::Pool(pool.address()),
-            Kind::PoolIo(pool) => Here::Io(pool.address()),
-            Kind::Loop(events) => Here::Loop(Arc::as_ptr(events).addr()),
-            Kind::Custom(custom) => Here::Custom(address(custom)),
-        };
-        Here::current() == this
+        // The own pool is asked only if it can be the one: it may not have started.
+        match (&self.kind, Here::current()) {
+            (Kind::Default, Here::Pool(here)) => here == pool::own().address(),
+            (Kind::Io, Here::Io(here)) => here == pool::own().address(),
+            (Kind::Unconfined, Here::Unconfined) => true,
+            (Kind::Pool(pool), Here::Pool(here)) => here == pool.address(),
+            (Kind::PoolIo(pool), Here::Io(here)) => here == pool.address(),
+            (Kind::Loop(events), Here::Loop(here)) => here == Arc::as_ptr(events).addr(),
+            (Kind::Custom(custom), Here::Custom(here)) => here == address(custom),
+            _ => false,
+        }
     }
 }
 

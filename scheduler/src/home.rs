@@ -24,17 +24,20 @@ use crate::pool::{self, Pool};
 /// ```
 #[derive(Clone)]
 pub struct Home {
-    pub(crate) pool: Arc<Pool>,
+    /// `None` for the process's own, so that naming it does not start it.
+    pool: Option<Arc<Pool>>,
 }
 
 impl Home {
-    /// The process's own runtime, started at first use.
-    ///
-    /// # Panics
-    /// If the operating system refuses the threads, at first use.
+    /// The process's own runtime. It starts when something is resolved against it, or dispatched to it.
     pub fn own() -> Home {
-        Home {
-            pool: pool::own().clone(),
+        Home { pool: None }
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        match &self.pool {
+            Some(pool) => pool,
+            None => pool::own(),
         }
     }
 
@@ -44,6 +47,9 @@ impl Home {
     /// - in a coroutine of an event loop ([`block_on`](crate::block_on)): the own runtime, and the loop;
     /// - on another current-thread tokio runtime: the own runtime, and that runtime as a dispatcher;
     /// - without tokio: the own runtime, and its pool.
+    ///
+    /// # Panics
+    /// In the last case, if the operating system refuses the own runtime its threads, at first use.
     pub fn current() -> (Home, Dispatcher) {
         let handle = Handle::try_current().ok();
         if let Some(dispatcher) = event_loop::current(handle.as_ref()) {
@@ -53,7 +59,7 @@ impl Home {
             Some(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
                 let pool = pool::of(&handle);
                 let dispatcher = Dispatcher::from(Kind::Pool(pool.clone()));
-                (Home { pool }, dispatcher)
+                (Home { pool: Some(pool) }, dispatcher)
             }
             Some(handle) => (Home::own(), Dispatcher::tokio(handle)),
             None => {
@@ -70,6 +76,9 @@ impl RefUnwindSafe for Home {}
 
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Home").field(&self.pool).finish()
+        match &self.pool {
+            None => f.write_str("Home(own)"),
+            Some(pool) => f.debug_tuple("Home").field(pool).finish(),
+        }
     }
 }

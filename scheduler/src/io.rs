@@ -29,16 +29,20 @@ use crate::pool;
 /// assert_eq!(f(), 42);
 /// ```
 pub fn run_in_place<R, F: FnOnce() -> R>(io: &Dispatcher, f: F) -> Result<R, F> {
+    let here = Here::current();
+    if !matches!(here, Here::Pool(_) | Here::Io(_)) {
+        return Err(f);
+    }
     let pool = match &io.kind {
         Kind::PoolIo(pool) => pool,
         Kind::Io => pool::own(),
         _ => return Err(f),
     };
     let this = Here::Io(pool.address());
-    if Here::current() == this {
+    if here == this {
         return Ok(f());
     }
-    if Here::current() != Here::Pool(pool.address()) || pool.is_fifo() {
+    if here != Here::Pool(pool.address()) {
         return Err(f);
     }
     let Some(_permit) = pool.io().try_permit(pool) else {

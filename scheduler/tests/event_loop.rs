@@ -494,6 +494,8 @@ fn other_threads_push_in_order_and_wake_the_loop() {
         });
         rx.await.unwrap();
         thread.join().unwrap();
+        // Behind all that the thread pushed.
+        yield_now().await;
     });
     assert_eq!(*log.lock().unwrap(), (0..1000).collect::<Vec<_>>());
 }

@@ -164,6 +164,39 @@ fn blocking_in_place_keeps_the_thread_and_leaves_default_its_workers() {
     assert_eq!(max.load(Ordering::SeqCst), 2);
 }
 
+/// D-2: a thread that was an IO thread in place does not go on as one worker too many.
+#[test]
+fn after_blocking_in_place_a_thread_whose_duty_was_taken_over_runs_nothing_more() {
+    let rt = multi(1);
+    let (pool, io) = dispatchers(&rt);
+    let to = pool.clone();
+    let together = spawn(&pool, async move {
+        let late = Arc::new(AtomicUsize::new(0));
+        let (started, is_started) = mpsc::channel();
+        let (seen, its_pool) = (late.clone(), to.clone());
+        let busy = run_in_place(&io, move || {
+            let busy = spawn(&its_pool, async move {
+                started.send(()).unwrap();
+                let start = std::time::Instant::now();
+                while start.elapsed() < Duration::from_millis(60) {
+                    if seen.load(Ordering::SeqCst) == 1 {
+                        return true;
+                    }
+                }
+                false
+            });
+            is_started.recv_timeout(Duration::from_secs(10)).unwrap();
+            busy
+        });
+        // In this drainer's own queue, while the only worker is busy.
+        let child = spawn(&to, async move { late.store(1, Ordering::SeqCst) });
+        (busy.ok().unwrap(), child)
+    });
+    let (busy, child) = together.wait();
+    assert!(!busy.wait(), "two ran at a time on one worker");
+    child.wait();
+}
+
 /// D-2: in-place calls count under the same cap.
 #[test]
 fn blocking_in_place_needs_a_permit_and_gives_it_back() {

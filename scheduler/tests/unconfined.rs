@@ -200,6 +200,26 @@ fn a_task_tells_launch_wake_again_and_yield_apart() {
     assert_eq!(*seen.lock().unwrap(), [Launch, Again, Yield, Wake, Again]);
 }
 
+/// A mark belongs to the poll it was made in, not to one nested in it.
+#[test]
+fn a_nested_run_neither_sees_nor_takes_the_mark_of_the_outer() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (into, inner_into) = (seen.clone(), seen.clone());
+    let outer = Task::new(
+        async move {
+            corox_scheduler::mark_yield();
+            let nested = Task::new(common::again(), move |_, how| {
+                inner_into.lock().unwrap().push(how)
+            });
+            nested.run();
+            common::again().await;
+        },
+        move |_, how| into.lock().unwrap().push(how),
+    );
+    outer.run();
+    assert_eq!(*seen.lock().unwrap(), [Wakeup::Again, Wakeup::Yield]);
+}
+
 /// Names, equality, resolution.
 #[test]
 fn dispatchers_are_equal_if_they_name_the_same_place_and_print_their_names() {

@@ -23,7 +23,7 @@ const BATCH: usize = 128;
 const TIMERS: usize = 16;
 
 /// More than tokio's budget for one poll.
-const MORE_THAN_BUDGET: usize = 1024;
+const MORE_THAN_BUDGET: usize = 256;
 
 /// Blocks this thread: runs the future that `make` returns as the root of the thread's event loop, until it completes.
 ///

@@ -136,13 +136,22 @@ impl Pool {
         }
     }
 
+    /// Whether this thread is running a task of this pool, and its drainer goes on when that returns. A thread that blocks inside a
+    /// task, as an IO thread or in a loop, is a stranger: what it pushes must not wait for it.
+    fn is_inside(&self) -> bool {
+        match Here::current() {
+            Here::Pool(pool) => pool == self.address(),
+            Here::Unconfined | Here::Custom(_) => Local::with(self, |_| ()).is_some(),
+            Here::Nothing | Here::Io(_) | Here::Loop(_) => false,
+        }
+    }
+
     /// Takes `task` to run it.
     pub(crate) fn push(self: &Arc<Self>, task: Task, how: Wakeup) -> Result<(), Rejected> {
         if self.gate.is_closed() {
             return Err(self.rejected(task));
         }
-        // A thread that blocks inside a task is a stranger here: what it wakes must not wait for it.
-        let inside = Here::current() == Here::Pool(self.address());
+        let inside = self.is_inside();
         if inside && !self.fifo {
             let mut task = Some(task);
             let queued = Local::with(self, |local| {
@@ -277,10 +286,6 @@ impl Pool {
 
     pub(crate) fn is_own(&self) -> bool {
         self.own
-    }
-
-    pub(crate) fn is_fifo(&self) -> bool {
-        self.fifo
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -13,7 +13,6 @@ use std::sync::atomic::Ordering;
 
 use super::Pool;
 use super::seat::{Local, Seat};
-use crate::here::Here;
 
 /// So many spares at most.
 const MAX_SPARES: usize = 512;
@@ -103,7 +102,7 @@ impl Pool {
 pub(crate) fn before_blocking() {
     let pool = Local::with_any(|local| {
         let pool = local.pool.clone();
-        if pool.fifo || Here::current() != Here::Pool(pool.address()) {
+        if pool.fifo || !pool.is_inside() {
             return None;
         }
         local.flush();
