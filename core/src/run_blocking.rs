@@ -4,6 +4,7 @@ use std::panic::{Location, resume_unwind};
 
 use crate::context::JobContext;
 use crate::error::Result;
+use crate::frame::Entered;
 use crate::job::{Job, JobCell, Kind};
 use crate::scope::CoroutineScope;
 use crate::scope_builders::ScopeFuture;
@@ -50,6 +51,9 @@ where
     F: AsyncFnOnce(CoroutineScope) -> Result<T>,
 {
     let location = Location::caller();
+    // What the loop polls besides coroutines, tasks of tokio among it, belongs to no coroutine, also if this call is nested.
+    let mut nobody = None;
+    let outside = Entered::new(&mut nobody);
     let result = corox_scheduler::block_on(|dispatcher| {
         let context = JobContext::new(Home::own(), dispatcher);
         let (cell, _root) = JobCell::attach((), Kind::Blocking, context, None, location);
@@ -57,6 +61,7 @@ where
         let body = body(CoroutineScope::of(job.clone()));
         ScopeFuture::new(job, None, body)
     });
+    drop(outside);
     if let Err(error) = &result {
         if let Some(payload) = error.take_panic() {
             resume_unwind(payload);
