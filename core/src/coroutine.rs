@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::context::JobContext;
 use crate::deferred::ResultSlot;
-use crate::driver::{Driver, End, Ended};
+use crate::driver::{Driver, End, Ended, Payload};
 use crate::error::{Error, Result};
 use crate::exception_handler::report_uncaught;
 use crate::frame::FrameRef;
@@ -115,25 +115,36 @@ where
                 Err(error) => Some(error_of_body(&job, error)),
             },
             Ended::Dropped => None,
-            Ended::Panicked(payload) => Some(Error::from_panic(payload)),
+            Ended::Panicked(payload) => Some(Error::from_panic(payload, job.location())),
         };
-        end_with(&job, failure, end.guard_panic.map(Error::from_panic));
+        end_with(&job, failure, end.guard_panic);
         Poll::Ready(())
     }
 }
 
-/// The error that a body returned, as its job sees it: a cancellation that belongs to another job is a failure of the one
-/// that let it escape (J-11 as design 4.2 has it).
+/// The error that a body returned, as its job sees it: a cancellation that does not come from this job or one above it is
+/// a failure of the coroutine that let it escape (J-11 as design 4.2 has it). A scope gives it to its caller as it is.
 fn error_of_body(job: &Job, error: Error) -> Error {
-    if error.is_cancellation() && error.has_origin() && !job.is_cancelled() {
-        Error::escaped(error)
-    } else {
-        error
+    let Some(origin) = error.origin() else {
+        return error;
+    };
+    if job.is_cancelled() || job.core().kind.is_scoped() {
+        return error;
     }
+    // A cancellation from above may arrive here before the job is marked: its descendants are marked one by one.
+    let mut at = Some(job.clone());
+    while let Some(job) = at {
+        if job.core().has_token(origin) {
+            return error;
+        }
+        at = job.parent();
+    }
+    Error::escaped(error)
 }
 
 /// Ends the body of `job` with what went wrong, if anything did.
-pub(crate) fn end_with(job: &Job, failure: Option<Error>, guard: Option<Error>) {
+pub(crate) fn end_with(job: &Job, failure: Option<Error>, guard_panic: Option<Payload>) {
+    let guard = guard_panic.map(|payload| Error::from_panic(payload, job.location()));
     for error in [failure, guard].into_iter().flatten() {
         job.cancel_tree(error);
     }
@@ -155,7 +166,7 @@ fn abandon_task<F: Future>(driver: Pin<&mut Driver<F>>) {
         };
         job.cancel_tree(what);
     }
-    let guard = driver.abandon().map(Error::from_panic);
+    let guard = driver.abandon();
     end_with(&job, None, guard);
 }
 
@@ -262,7 +273,8 @@ impl Spec<'_> {
             Ok(cell) => cell,
             Err(Refused { body, cell }) => {
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
-                    report_uncaught(&Job(cell.clone()), &Error::from_panic(payload));
+                    let job = Job(cell.clone());
+                    report_uncaught(&job, &Error::from_panic(payload, job.location()));
                 }
                 cell
             }

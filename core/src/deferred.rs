@@ -50,7 +50,7 @@ impl<T: Send + 'static> Slot for ResultSlot<T> {
     fn discard(&self, job: &Job) {
         let old = std::mem::replace(&mut *self.value.lock(), Value::Taken);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(old))) {
-            report_uncaught(job, &Error::from_panic(payload));
+            report_uncaught(job, &Error::from_panic(payload, job.location()));
         }
     }
 }

@@ -126,14 +126,21 @@ impl Error {
         })
     }
 
-    /// What a caught unwinding becomes.
-    #[track_caller]
-    pub(crate) fn from_panic(payload: Box<dyn Any + Send>) -> Error {
+    /// What a caught unwinding becomes, in a coroutine that was launched at `launched`.
+    pub(crate) fn from_panic(
+        payload: Box<dyn Any + Send>,
+        launched: &'static Location<'static>,
+    ) -> Error {
         let message = panic_message(&*payload);
-        Error::from_kind(Kind::Panic {
+        let kind = Kind::Panic {
             message,
             payload: Mutex::new(Some(payload)),
-        })
+        };
+        Error(Arc::new(Inner {
+            kind,
+            arose: launched,
+            suppressed: Mutex::new(Vec::new()),
+        }))
     }
 
     /// A cancellation of another job as the failure of the body that let it escape.
@@ -219,11 +226,11 @@ impl Error {
         }
     }
 
-    /// Whether some job was already cancelled with this error.
-    pub(crate) fn has_origin(&self) -> bool {
+    /// The job that was cancelled with this error first.
+    pub(crate) fn origin(&self) -> Option<u64> {
         match &self.0.kind {
-            Kind::Cancellation { origin, .. } => origin.get().is_some(),
-            _ => false,
+            Kind::Cancellation { origin, .. } => origin.get().copied(),
+            _ => None,
         }
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn report_uncaught(job: &Job, error: &Error) {
 
 fn call(handler: &ExceptionHandler, job: &Job, error: &Error) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (handler.0)(job, error))) {
-        let thrown = Error::from_panic(payload);
+        let thrown = Error::from_panic(payload, job.location());
         thrown.add_suppressed(error.clone());
         fallback(job, &thrown);
     }

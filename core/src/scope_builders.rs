@@ -205,7 +205,7 @@ pin_project! {
 fn abandon<F: Future>(job: &Job, driver: Pin<&mut Driver<F>>) {
     job.abandon("the future of the scope was dropped before it had ended");
     if driver.has_body() {
-        let guard = driver.abandon().map(Error::from_panic);
+        let guard = driver.abandon();
         end_with(job, None, guard);
     }
 }
@@ -247,9 +247,9 @@ where
                 }
                 Ended::Returned(Err(error)) => Some(error),
                 Ended::Dropped => None,
-                Ended::Panicked(payload) => Some(Error::from_panic(payload)),
+                Ended::Panicked(payload) => Some(Error::from_panic(payload, this.job.location())),
             };
-            end_with(this.job, failure, end.guard_panic.map(Error::from_panic));
+            end_with(this.job, failure, end.guard_panic);
         }
         if !this.job.is_completed() {
             this.job.core().frame.waker.register(cx.waker());

@@ -222,6 +222,11 @@ impl JobCore {
         }
     }
 
+    /// Whether this is the job that the number names.
+    pub(crate) fn has_token(&self, token: u64) -> bool {
+        self.token.load(Ordering::Relaxed) == token
+    }
+
     /// The key under which the parent holds this job.
     pub(crate) fn key(&self) -> Key {
         Key::from_bits(self.key.load(Ordering::Relaxed))

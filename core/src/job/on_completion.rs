@@ -28,7 +28,7 @@ impl OnEnd for Handler {
             return;
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(cause))) {
-            report_uncaught(job, &Error::from_panic(payload));
+            report_uncaught(job, &Error::from_panic(payload, job.location()));
         }
     }
 }
