@@ -167,28 +167,19 @@ impl Job {
             return Offered::Unstarted(inner.unstarted.take());
         }
         core.flags.set(CANCELLING);
-        let mut called = Vec::new();
         let told = inner
             .nodes
             .iter()
-            .filter_map(|(key, node)| match node {
+            .filter_map(|(_, node)| match node {
                 Node::Child(child) if child.core().kind.is_shield() => None,
                 Node::Child(child) => Some(Told::Child(child.clone())),
                 Node::Section(frame) => Some(Told::Section(frame.clone())),
-                Node::OnCancelling(handler) => {
-                    called.push(key);
-                    Some(Told::Handler(handler.clone()))
-                }
+                // It stays in the list: if the job ends while its children are told, its turn comes with the end. Of the
+                // two calls the first one counts.
+                Node::OnCancelling(handler) => Some(Told::Handler(handler.clone())),
                 Node::OnCompletion(_) | Node::Waiter(_) => None,
             })
             .collect();
-        let removed: Vec<_> = called
-            .into_iter()
-            .filter_map(|key| inner.nodes.remove(key))
-            .collect();
-        drop(inner);
-        // `told` holds the handlers, so this runs no destructor of theirs; outside the lock all the same.
-        drop(removed);
         Offered::Begins(told)
     }
 
