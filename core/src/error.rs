@@ -81,7 +81,7 @@ impl Error {
         Error::from_kind(Kind::Message(message.into()))
     }
 
-    /// A failure from a boxed error, or from anything that converts into one.
+    /// A failure from a boxed error, or from anything that converts into one. A boxed `Error` is itself again.
     ///
     /// ```
     /// let boxed: Box<dyn std::error::Error + Send + Sync> = "boxed".into();
@@ -89,7 +89,14 @@ impl Error {
     /// ```
     #[track_caller]
     pub fn from_boxed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
-        Error::from_kind(Kind::Failure(error.into()))
+        let error = error.into();
+        if let Some(cancellation) = error.downcast_ref::<CancellationError>() {
+            return cancellation.0.clone();
+        }
+        match error.downcast_ref::<StdErrorOf>() {
+            Some(own) => own.0.clone(),
+            None => Error::from_kind(Kind::Failure(error)),
+        }
     }
 
     /// A cancellation, to pass to [`Job::cancel_with`](crate::Job::cancel_with), or to return from a body that wants to

@@ -123,10 +123,10 @@ fn call(handler: &ExceptionHandler, job: &Job, error: &Error) {
 
 fn fallback(job: &Job, error: &Error) {
     tracing::error!(job = %job, error = ?error, "uncaught failure of a coroutine");
-    // Not `eprintln!`: it panics if stderr is closed.
-    let _ = writeln!(
-        std::io::stderr(),
-        "uncaught failure of {job}, launched at {}: {error:?}",
+    // In one piece, for other threads write there, too; not by `eprintln!`, which panics if stderr is closed.
+    let text = format!(
+        "uncaught failure of {job}, launched at {}: {error:?}\n",
         job.location()
     );
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
