@@ -521,3 +521,29 @@ fn a_burst_from_one_coroutine_reaches_all_workers() {
     });
     assert_eq!(joins.wait(), 1);
 }
+
+/// D-17 on a current-thread runtime: nothing overtakes what happened before it.
+#[test]
+fn on_a_current_thread_runtime_pushes_of_threads_keep_their_place() {
+    let rt = single();
+    let pool = Dispatcher::tokio(rt.handle().clone());
+    let log = Log::default();
+    let (to, seen) = (pool.clone(), log.clone());
+    let burst = async move {
+        for n in 0..200 {
+            let (mine, its) = (seen.clone(), to.clone());
+            let push = move || drop(spawn(&its, async move { mine.add(format!("{n}")) }));
+            if n % 3 == 2 {
+                std::thread::spawn(push).join().unwrap();
+            } else {
+                push();
+            }
+        }
+        again().await;
+        seen.add("the end");
+    };
+    rt.block_on(async { spawn(&pool, burst).await.unwrap() });
+    let numbers = (0..200).map(|n| n.to_string());
+    let expected: Vec<_> = numbers.chain(["the end".into()]).collect();
+    assert_eq!(log.take(), expected);
+}

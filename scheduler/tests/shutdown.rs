@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{eventually, make, multi, send, single, spawn};
-use corox_scheduler::{
-    Dispatch, Dispatcher, Home, Rejected, Sleep, Task, Wakeup, fallback, run_in_place,
-};
+use corox_scheduler::{Dispatch, Dispatcher, Home, Rejected, Sleep, Task, Wakeup, fallback};
 
 /// Counts the coroutines that came to their end; those that were dropped do not count.
 #[derive(Clone)]
@@ -164,23 +162,24 @@ fn a_sleep_outlives_the_runtime_it_was_made_on() {
 #[test]
 fn nothing_is_lost_when_threads_push_while_the_runtime_closes() {
     for round in 0..60 {
-        let rt = multi(2);
+        let rt = if round % 2 == 0 { multi(2) } else { single() };
         let pool = Dispatcher::tokio(rt.handle().clone());
-        let io = Dispatcher::IO.resolve(&rt.block_on(async { Home::current().0 }));
-        let ended = Arc::new(AtomicUsize::new(0));
-        let rejections = Arc::new(AtomicUsize::new(0));
-        let go = Arc::new(std::sync::Barrier::new(4));
-        let threads: Vec<_> = (0..3)
-            .map(|n| {
-                let (to, ended, go) = (
-                    if n == 2 { &io } else { &pool }.clone(),
-                    ended.clone(),
-                    go.clone(),
-                );
-                let rejections = rejections.clone();
+        let mut to = vec![pool.clone(), pool];
+        if round % 2 == 0 {
+            to.push(Dispatcher::IO.resolve(&rt.block_on(async { Home::current().0 })));
+        }
+        let (pushed, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let go = Arc::new(std::sync::Barrier::new(to.len() + 1));
+        let threads: Vec<_> = to
+            .into_iter()
+            .map(|to| {
+                let (pushed, ended, go) = (pushed.clone(), ended.clone(), go.clone());
                 std::thread::spawn(move || {
+                    let rejections = Arc::new(AtomicUsize::new(0));
                     go.wait();
-                    for _ in 0..200 {
+                    // Until the closing is seen, so that it happens between two pushes or in one.
+                    while rejections.load(Ordering::SeqCst) == 0 {
+                        pushed.fetch_add(1, Ordering::SeqCst);
                         let ends = Ends(ended.clone());
                         let task = coroutine(&to, &rejections, async move {
                             common::yield_now().await;
@@ -200,31 +199,33 @@ fn nothing_is_lost_when_threads_push_while_the_runtime_closes() {
         for thread in threads {
             thread.join().unwrap();
         }
-        eventually("all have ended", || ended.load(Ordering::SeqCst) == 600);
+        let all = || ended.load(Ordering::SeqCst) == pushed.load(Ordering::SeqCst);
+        eventually("all have ended", all);
     }
 }
 
-/// The keeper: a runtime whose only drainer is blocked closes all the same.
+/// A runtime whose only drainer is in a poll for long closes all the same: those who would wait for it are told at once.
 #[test]
-fn a_runtime_whose_only_worker_is_blocked_in_place_still_rejects_after_shutdown() {
+fn a_runtime_whose_only_worker_is_blocked_closes_at_shutdown() {
     let rt = multi(1);
-    let pool = Dispatcher::tokio(rt.handle().clone());
+    let (home, pool) = rt.block_on(async { Home::current() });
     let (entered, inside) = std::sync::mpsc::channel();
     let (tx, rx) = std::sync::mpsc::channel::<()>();
-    let io = Dispatcher::IO.resolve(&rt.block_on(async { Home::current().0 }));
     let blocked = spawn(&pool, async move {
-        let ran = run_in_place(&io, || {
+        tokio::task::block_in_place(|| {
             entered.send(()).unwrap();
-            rx.recv_timeout(Duration::from_secs(10)).is_ok()
-        });
-        ran.ok()
+            rx.recv_timeout(Duration::from_secs(20)).is_ok()
+        })
     });
     inside.recv().unwrap();
     rt.shutdown_background();
-    eventually("it rejects", || {
+    eventually("it is closed", || {
+        format!("{home:?}").contains("closed: true")
+    });
+    assert!(
         pool.dispatch(make(&pool, async {}).0, Wakeup::Launch)
             .is_err()
-    });
+    );
     tx.send(()).unwrap();
-    assert_eq!(blocked.wait(), Some(true));
+    assert!(blocked.wait());
 }

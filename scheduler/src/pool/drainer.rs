@@ -128,13 +128,9 @@ impl Future for Drainer {
 
 impl Drop for Drainer {
     fn drop(&mut self) {
-        let left = self.local.take().map(|local| local.drain());
         if !self.retired {
-            // Nobody aborts a drainer: the runtime shuts down.
+            // Nobody aborts a drainer: the runtime shuts down. Closing gives back this drainer's queue, too.
             self.pool.close();
-        }
-        for task in left.into_iter().flatten() {
-            super::give_back(task);
         }
     }
 }

@@ -173,8 +173,15 @@ impl Pool {
             return Ok(());
         }
         if inside {
-            // The only drainer is running, and looks here before it sleeps.
-            self.injector.push(task);
+            // The only drainer is running, and looks at both before it sleeps. What others pushed before this is in the
+            // injector or was moved to the deque already; so the deque is its place if the injector is empty.
+            let mut task = Some(task);
+            if self.injector.is_empty() {
+                Local::with(self, |local| task.take().map(|task| local.push_back(task)));
+            }
+            if let Some(task) = task {
+                self.injector.push(task);
+            }
             return Ok(());
         }
         self.push_outside(task)

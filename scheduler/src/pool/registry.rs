@@ -71,3 +71,24 @@ pub(crate) fn own() -> &'static Arc<Pool> {
     });
     pool
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids of runtimes are used again, so an entry must not outlive its runtime.
+    #[test]
+    fn a_pool_is_forgotten_when_its_runtime_ends() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let id = runtime.handle().id();
+        let pool = of(runtime.handle());
+        let listed = || {
+            POOLS
+                .get()
+                .is_some_and(|pools| pools.lock().contains_key(&id))
+        };
+        assert!(listed() && Arc::ptr_eq(&pool, &of(runtime.handle())));
+        drop(runtime);
+        assert!(!listed() && pool.is_closed());
+    }
+}

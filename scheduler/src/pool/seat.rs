@@ -205,14 +205,6 @@ impl Local {
             .filter(|peer| !Arc::ptr_eq(peer, &self.seat) && !peer.stealer.is_empty())
             .find_map(|peer| steal(|| peer.stealer.steal_batch_and_pop(&self.deque)))
     }
-
-    /// All that is left, when the drainer ends.
-    pub(super) fn drain(&self) -> Vec<Task> {
-        let next = self.seat.take_next();
-        next.into_iter()
-            .chain(std::iter::from_fn(|| self.deque.pop()))
-            .collect()
-    }
 }
 
 /// Repeats an attempt that lost a race.
