@@ -105,19 +105,19 @@ where
             }
         };
         *this.ended = true;
-        let job = this.driver.frame().job().clone();
+        let job = this.driver.frame().job();
         let failure = match end.ended {
             Ended::Returned(output) => match (this.map)(output) {
                 Ok(value) => {
                     this.cell.slot.store(value);
                     None
                 }
-                Err(error) => Some(error_of_body(&job, error)),
+                Err(error) => Some(error_of_body(job, error)),
             },
             Ended::Dropped => None,
             Ended::Panicked(payload) => Some(Error::from_panic(payload, job.location())),
         };
-        end_with(&job, failure, end.guard_panic);
+        end_with(job, failure, end.guard_panic);
         Poll::Ready(())
     }
 }

@@ -118,7 +118,7 @@ impl Wake for Gate {
 
 /// What one round of polls led to.
 enum Round<T> {
-    Ended(Ended<T>),
+    Ended(End<T>),
     Pending,
     /// Nothing holds the body any more.
     Drop,
@@ -174,13 +174,16 @@ impl<F: Future> Driver<F> {
             } else {
                 *self.as_mut().project().polled = true;
                 match self.as_mut().poll_body(cx) {
-                    Poll::Ready(ended) => Round::Ended(ended),
+                    Poll::Ready(end) => Round::Ended(end),
                     Poll::Pending => Round::Pending,
                 }
             };
             match round {
-                Round::Ended(ended) => return Poll::Ready(self.drop_body(ended)),
-                Round::Drop => return Poll::Ready(self.drop_body(Ended::Dropped)),
+                Round::Ended(end) => {
+                    *self.project().gate = None;
+                    return Poll::Ready(end);
+                }
+                Round::Drop => return Poll::Ready(self.drop_body()),
                 Round::Pending => {
                     self.as_mut().register(cx.waker());
                     // A cancellation either sees the waker just registered, or is seen here.
@@ -202,17 +205,23 @@ impl<F: Future> Driver<F> {
         }
     }
 
-    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
-        let this = self.project();
-        let Some(body) = this.body.as_pin_mut() else {
-            return Poll::Ready(Ended::Dropped);
+    /// Polls the body; when it has ended it is dropped at once, in the same frame.
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else {
+            return Poll::Ready(End {
+                ended: Ended::Dropped,
+                guard_panic: None,
+            });
         };
         let _entered = Entered::new(this.frame);
-        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(Poll::Ready(value)) => Poll::Ready(Ended::Returned(value)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(payload) => Poll::Ready(Ended::Panicked(payload)),
-        }
+        let ended = match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => Ended::Returned(value),
+            Err(payload) => Ended::Panicked(payload),
+        };
+        let guard_panic = catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
+        Poll::Ready(End { ended, guard_panic })
     }
 
     /// A poll in a cancelled job: the first one, or one of a body that is held.
@@ -233,8 +242,8 @@ impl<F: Future> Driver<F> {
 
         gate.begin();
         self.frame().frame().begin_poll();
-        if let Poll::Ready(ended) = self.as_mut().poll_body(&mut gated) {
-            return Round::Ended(ended);
+        if let Poll::Ready(end) = self.as_mut().poll_body(&mut gated) {
+            return Round::Ended(end);
         }
         if !self.frame().frame().is_held() {
             return Round::Drop;
@@ -259,8 +268,8 @@ impl<F: Future> Driver<F> {
         }
         gate.muted.store(false, Ordering::SeqCst);
         let frame = self.frame().frame();
-        if let Poll::Ready(ended) = polled {
-            return Round::Ended(ended);
+        if let Poll::Ready(end) = polled {
+            return Round::Ended(end);
         }
         if !frame.is_held() {
             return Round::Drop;
@@ -276,17 +285,20 @@ impl<F: Future> Driver<F> {
         }
     }
 
-    /// Drops the body with its frame installed, and says how it ended.
-    fn drop_body<T>(self: Pin<&mut Self>, ended: Ended<T>) -> End<T> {
+    /// Drops a body that has not ended, with its frame installed.
+    fn drop_body<T>(self: Pin<&mut Self>) -> End<T> {
         let mut this = self.project();
         let _entered = Entered::new(this.frame);
         let guard_panic = catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
         *this.gate = None;
-        End { ended, guard_panic }
+        End {
+            ended: Ended::Dropped,
+            guard_panic,
+        }
     }
 
     /// The driver's owner is dropped before the body ended: drops the body now.
     pub(crate) fn abandon(self: Pin<&mut Self>) -> Option<Payload> {
-        self.drop_body(Ended::<()>::Dropped).guard_panic
+        self.drop_body::<()>().guard_panic
     }
 }

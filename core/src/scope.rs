@@ -76,6 +76,17 @@ impl CoroutineScope {
         elements
     }
 
+    /// What `launch` and `spawn` without changes need, without the detour of a launcher.
+    fn spec(&self, kind: Kind, location: &'static Location<'static>) -> Spec<'_> {
+        Spec {
+            kind,
+            start: CoroutineStart::Default,
+            context: self.job.context().clone(),
+            parent: Some(&self.job),
+            location,
+        }
+    }
+
     fn launcher(&self) -> Launcher {
         Launcher {
             base: self.job.context().clone(),
@@ -140,7 +151,8 @@ impl CoroutineScope {
     where
         F: Future<Output: LaunchOutput> + Send + 'static,
     {
-        self.launcher().launch(body)
+        let spec = self.spec(Kind::Standalone, Location::caller());
+        Job(spec.start((), body, LaunchOutput::into_result))
     }
 
     /// Launches a coroutine with a result, as a child of this scope.
@@ -165,7 +177,8 @@ impl CoroutineScope {
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.launcher().spawn(body)
+        let spec = self.spec(Kind::Deferred, Location::caller());
+        Deferred::new(spec.start(ResultSlot::new(), body, |result| result))
     }
 }
 

@@ -54,13 +54,12 @@ impl Job {
         if !parent.flags.any(STARTED) {
             self.start();
         }
-        let child_job = Job(child.clone());
         let cancelled = {
             let mut inner = parent.inner.lock();
             if parent.flags.any(SEALED | FINAL) {
                 None
             } else {
-                let key = inner.nodes.push(Node::Child(child_job.clone()));
+                let key = inner.nodes.push(Node::Child(Job(child.clone())));
                 inner.pending += 1;
                 child.core.key.store(key.to_bits(), Ordering::Relaxed);
                 let cancelled = parent.flags.any(CANCELLING) && !child.core.kind.is_shield();
@@ -70,7 +69,7 @@ impl Job {
         match cancelled {
             Some(None) => Attached::Yes,
             Some(Some(cause)) => {
-                child_job.cancel_tree(self.cause_for_children(cause));
+                Job(child.clone()).cancel_tree(self.cause_for_children(cause));
                 Attached::Yes
             }
             None => {
