@@ -1,6 +1,7 @@
 //! Waiting for jobs.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -105,10 +106,14 @@ impl Job {
     /// ```
     #[track_caller]
     pub fn join(&self) -> Join {
+        self.join_at(Location::caller())
+    }
+
+    fn join_at(&self, location: &'static Location<'static>) -> Join {
         Join {
             job: self.clone(),
             waiting: Waiting::default(),
-            reason: probe::WaitReason::here(&probe::Reason("join")),
+            reason: probe::WaitReason::at(&probe::Reason("join"), location),
             started: false,
         }
     }
@@ -169,6 +174,10 @@ impl Future for Join {
 ///
 /// As for [`Job::join`].
 ///
+/// # Panics
+///
+/// Where [`Job::join`] of one of them would.
+///
 /// ```
 /// use corox_core::{join_all, run_blocking};
 ///
@@ -180,9 +189,16 @@ impl Future for Join {
 /// }).unwrap();
 /// ```
 #[doc(alias = "joinAll")]
-pub async fn join_all<J: AsRef<Job>>(jobs: impl IntoIterator<Item = J>) {
+#[track_caller]
+pub fn join_all<I>(jobs: I) -> impl Future<Output = ()> + Send + use<I>
+where
+    I: IntoIterator<Item: AsRef<Job>>,
+{
+    let location = Location::caller();
     let jobs: Vec<Job> = jobs.into_iter().map(|job| job.as_ref().clone()).collect();
-    for job in jobs {
-        job.join().await;
+    async move {
+        for job in jobs {
+            job.join_at(location).await;
+        }
     }
 }
