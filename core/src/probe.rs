@@ -139,10 +139,15 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
 }
 
 /// The tree of the live jobs as text: a line each, indented by depth, with state, launch site and what it waits for.
+///
+/// Below a depth of 40 the indentation stops, and each line begins with its depth.
 #[must_use]
 pub fn dump() -> String {
     dump_of(&live())
 }
+
+/// How deep a dump indents: else that of a chain of `n` jobs takes `n`² characters.
+const DEEPEST_INDENT: usize = 40;
 
 /// As [`dump`], of the given jobs only.
 #[must_use]
@@ -174,7 +179,10 @@ pub fn dump_of(jobs: &[Job]) -> String {
     let mut text = String::new();
     while let Some((token, depth)) = stack.pop() {
         if let Some(job) = known.get(&token) {
-            let indent = "    ".repeat(depth);
+            let mut indent = "    ".repeat(depth.min(DEEPEST_INDENT));
+            if depth > DEEPEST_INDENT {
+                let _ = write!(indent, "[{depth}] ");
+            }
             let _ = writeln!(text, "{indent}{job}, launched at {}", job.location());
             for wait in waits.get(&token).into_iter().flatten() {
                 let _ = writeln!(text, "{indent}  {wait}");

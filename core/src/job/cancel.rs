@@ -51,7 +51,7 @@ impl Job {
     }
 
     /// Offers a failure to the parent, which offers it on to its own, and so on. `true` if it is accounted for: taken by
-    /// the parent, or to be returned to the caller of a scope.
+    /// the parent, or to be returned to the caller of a scope. The answer counts only for a job that would report it.
     pub(crate) fn offer_up(&self, failure: &Error) -> bool {
         // What fails the coroutine around a cleanup is its panic only, whether it runs in place or as a child.
         if self.core().kind == Kind::Cleanup && !failure.is_panic() {
@@ -69,7 +69,8 @@ impl Job {
                 break;
             };
             if taken.is_none() {
-                taken = Some(parent.handles_failures());
+                // The look may go up the whole tree, so only for those who report.
+                taken = Some(!self.core().kind.reports() || parent.handles_failures());
             }
             climbed.push(parent.clone());
             if !begun {
