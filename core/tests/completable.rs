@@ -158,6 +158,21 @@ fn a_completed_job_with_a_pending_child_can_be_cancelled() {
 
 /// J-35
 #[test]
+fn a_completed_job_with_a_pending_child_cannot_be_failed_by_a_call() {
+    root(async |scope| {
+        let job = CompletableJob::new();
+        let child = scope.with(&*job).launch(forever());
+        job.complete();
+        assert!(!job.fail(Error::msg("no")));
+        assert!(job.is_active());
+        child.cancel_and_join().await;
+        assert_eq!(job.state(), JobState::Completed);
+        Ok(())
+    });
+}
+
+/// J-35
+#[test]
 fn a_completed_job_with_a_pending_child_fails_with_the_child() {
     root(async |scope| {
         let job = CompletableJob::new();
