@@ -113,19 +113,25 @@ fn two_cpu_bound_children_run_on_two_workers_at_once() {
     }
     // At once, that is: the monitor alone would need a tick of 5 ms.
     assert!(fastest < Duration::from_millis(3), "{fastest:?}");
-    let to = pool.clone();
-    let took = spawn(&pool, async move {
-        let start = Instant::now();
-        let children: Vec<_> = (0..2)
-            .map(|_| spawn(&to, async { burn(Duration::from_millis(100)) }))
-            .collect();
-        for child in children {
-            child.await.unwrap();
-        }
-        start.elapsed()
-    })
-    .wait();
-    assert!(took < Duration::from_millis(180), "{took:?}");
+    // Others may be busy on this machine, so the best of some.
+    let took = (0..5).map(|_| {
+        let to = pool.clone();
+        let both = spawn(&pool, async move {
+            let start = Instant::now();
+            let children: Vec<_> = (0..2)
+                .map(|_| spawn(&to, async { burn(Duration::from_millis(100)) }))
+                .collect();
+            for child in children {
+                child.await.unwrap();
+            }
+            start.elapsed()
+        });
+        both.wait()
+    });
+    assert!(
+        took.into_iter()
+            .any(|took| took < Duration::from_millis(180))
+    );
 }
 
 /// Decision 17: an always-ready tokio channel beside others on one worker.
@@ -500,26 +506,32 @@ fn sockets_are_served_beside_a_coroutine_that_yields_for_ever() {
 
 /// A push beyond one's own work wakes one who sleeps, and that one the next.
 #[test]
-fn a_burst_from_one_coroutine_reaches_all_workers() {
+fn a_burst_from_one_coroutine_reaches_all_workers_at_once() {
     let rt = multi(4);
     let pool = Dispatcher::tokio(rt.handle().clone());
-    let to = pool.clone();
-    // All four must be inside at once, or the barrier never opens.
-    let joins = spawn(&pool, async move {
-        let barrier = Arc::new(Barrier::new(4));
-        let joins: Vec<_> = (0..4)
-            .map(|_| {
-                let barrier = barrier.clone();
-                spawn(&to, async move { barrier.wait().is_leader() })
-            })
-            .collect();
-        let mut leaders = 0;
-        for join in joins {
-            leaders += usize::from(join.await.unwrap());
-        }
-        leaders
-    });
-    assert_eq!(joins.wait(), 1);
+    let mut fastest = Duration::MAX;
+    for _ in 0..30 {
+        let to = pool.clone();
+        let round = spawn(&pool, async move {
+            // All four must be inside at once, or the barrier never opens.
+            let (start, barrier) = (Instant::now(), Arc::new(Barrier::new(4)));
+            let children: Vec<_> = (0..4)
+                .map(|_| {
+                    let barrier = barrier.clone();
+                    spawn(&to, async move {
+                        barrier.wait();
+                    })
+                })
+                .collect();
+            for child in children {
+                child.await.unwrap();
+            }
+            start.elapsed()
+        });
+        fastest = fastest.min(round.wait());
+    }
+    // The monitor alone would need a tick of 5 ms for each.
+    assert!(fastest < Duration::from_millis(4), "{fastest:?}");
 }
 
 /// D-17 on a current-thread runtime: nothing overtakes what happened before it.

@@ -137,6 +137,13 @@ fn shutdown_loses_neither_queued_nor_suspended_coroutines() {
 /// A timer of a runtime that is gone keeps its promise.
 #[test]
 fn a_sleep_outlives_the_runtime_it_was_made_on() {
+    // tokio's own timer would panic.
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
+        report(info);
+    }));
     let rt = multi(1);
     let pool = Dispatcher::tokio(rt.handle().clone());
     let rejections = Arc::new(AtomicUsize::new(0));
@@ -156,6 +163,7 @@ fn a_sleep_outlives_the_runtime_it_was_made_on() {
     // Made after the end.
     let late = Sleep::after(&pool, Duration::from_millis(1));
     spawn(&fallback(), late).wait();
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0);
 }
 
 /// The race of pushes against the closing, many times over.
