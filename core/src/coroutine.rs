@@ -1,12 +1,12 @@
 //! A launched coroutine: a task of the scheduler that drives a body and belongs to a job.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corox_scheduler::{Task, Wakeup, fallback};
+use corox_scheduler::Task;
 use pin_project_lite::pin_project;
 
 use crate::context::JobContext;
@@ -155,19 +155,16 @@ pub(crate) fn end_with(job: &Job, failure: Option<Error>, guard_panic: Option<Pa
 /// nobody may wait for it for ever (decision 5).
 fn abandon_task<F: Future>(driver: Pin<&mut Driver<F>>) {
     let job = driver.frame().job().clone();
-    let unstarted = !driver.was_polled();
     if !job.is_cancelled() {
-        let what = if std::thread::panicking() && dispatching(&job) {
-            Error::msg(format!("the dispatcher of {job} has panicked"))
-        } else if unstarted {
-            Error::cancellation(format!("{job} was dropped before it was started"))
+        job.cancel_tree(Error::cancellation(if driver.was_polled() {
+            format!("the runtime of {job} has dropped it")
         } else {
-            Error::cancellation(format!("the runtime of {job} has dropped it"))
-        };
-        job.cancel_tree(what);
+            format!("{job} was dropped before it was started")
+        }));
     }
-    let guard = driver.abandon();
-    end_with(&job, None, guard);
+    if let Err(guard_panic) = job.dropped_in_handover(driver.abandon()) {
+        end_with(&job, None, guard_panic);
+    }
 }
 
 /// A coroutine as a future, for models: polled by whoever has it instead of by a dispatcher, and always with one waker.
@@ -190,54 +187,6 @@ where
         driver: Driver::of_task(FrameRef::Root(job.clone()), body),
     };
     (job, coroutine)
-}
-
-thread_local! {
-    /// The job whose task is being handed to a dispatcher on this thread.
-    static DISPATCHING: std::cell::RefCell<Option<Job>> = const { std::cell::RefCell::new(None) };
-}
-
-fn dispatching(job: &Job) -> bool {
-    DISPATCHING
-        .try_with(|dispatching| {
-            let dispatching = dispatching.borrow();
-            dispatching.as_ref().is_some_and(|at| at.ptr_eq(job))
-        })
-        .unwrap_or(false)
-}
-
-impl Job {
-    /// Hands the coroutine of this job to its dispatcher. If that rejects it, the job is cancelled and its cleanup runs on
-    /// the process's own pool (D-15).
-    pub(crate) fn dispatch(&self, task: Task, how: Wakeup) {
-        let dispatcher = &self.context().dispatcher;
-        match dispatcher.dispatch(task, how) {
-            Ok(()) => {}
-            Err(rejected) => {
-                self.cancel_tree(Error::cancellation(format!(
-                    "{dispatcher:?} has rejected {self}: {}",
-                    rejected.reason()
-                )));
-                if let Err(again) = fallback().dispatch(rejected.into_task(), how) {
-                    // The process's own pool is gone, too: the body is dropped here, which completes the job.
-                    drop(again);
-                }
-            }
-        }
-    }
-
-    /// As `dispatch`, for a custom dispatcher that may panic: the task is then lost and its job fails (J-39).
-    fn dispatch_guarded(&self, task: Task, how: Wakeup) -> std::thread::Result<()> {
-        if !self.context().dispatcher.is_custom() {
-            self.dispatch(task, how);
-            return Ok(());
-        }
-        let before = DISPATCHING.try_with(|at| at.replace(Some(self.clone())));
-        let result = catch_unwind(AssertUnwindSafe(|| self.dispatch(task, how)));
-        let own = DISPATCHING.try_with(|at| at.replace(before.ok().flatten()));
-        drop(own);
-        result
-    }
 }
 
 /// What `launch`, `spawn` and `with_context` have in common.
@@ -315,14 +264,11 @@ impl Spec<'_> {
         };
         let scheduled = job.clone();
         let task = Task::new(coroutine, move |task, how| {
-            // A waker must not unwind into whoever called it; the failure of the job tells what happened.
-            drop(scheduled.dispatch_guarded(task, how));
+            scheduled.dispatch_again(task, how);
         });
         match self.start {
             CoroutineStart::Default | CoroutineStart::Atomic => {
-                if let Err(payload) = job.dispatch_guarded(task, Wakeup::Launch) {
-                    resume_unwind(payload);
-                }
+                job.dispatch_first(task);
             }
             CoroutineStart::Undispatched => task.run(),
             CoroutineStart::Lazy => {
@@ -339,7 +285,7 @@ impl Spec<'_> {
                     if job.is_cancelled() {
                         drop(task);
                     } else {
-                        job.dispatch(task, Wakeup::Launch);
+                        job.dispatch_first(task);
                     }
                 }
             }

@@ -31,6 +31,7 @@ mod error;
 mod exception_handler;
 mod finally;
 mod frame;
+mod handover;
 mod job;
 mod launch_output;
 mod node_list;

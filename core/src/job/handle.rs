@@ -95,6 +95,10 @@ impl Job {
 
     /// Starts a lazy job: `true` for the one call that did it; `false` if it was started or cancelled before.
     ///
+    /// # Panics
+    ///
+    /// With the panic of a custom dispatcher that panics when the coroutine is handed to it; the coroutine fails, too.
+    ///
     /// ```
     /// use corox_core::run_blocking;
     ///
@@ -110,7 +114,7 @@ impl Job {
             None => false,
             Some(task) => {
                 if let Some(task) = task {
-                    self.dispatch(task, corox_scheduler::Wakeup::Launch);
+                    self.dispatch_first(task);
                 }
                 true
             }

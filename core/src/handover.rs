@@ -1,0 +1,125 @@
+//! Handing a coroutine to its dispatcher, which may refuse it, lose it, or panic (D-15, J-39).
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use corox_scheduler::{Task, Wakeup, fallback};
+
+use crate::coroutine::end_with;
+use crate::driver::Payload;
+use crate::error::{Error, panic_message};
+use crate::job::Job;
+
+/// The coroutine that a custom dispatcher is being given.
+struct Handed {
+    job: Job,
+    /// The dispatcher has dropped the task, and the body with it; the job has still to be told that its body has ended.
+    dropped: bool,
+    guard_panic: Option<Payload>,
+}
+
+thread_local! {
+    static HANDED: RefCell<Option<Handed>> = const { RefCell::new(None) };
+}
+
+impl Job {
+    /// Hands the coroutine of this job to its dispatcher for the first time.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a custom dispatcher, after the coroutine has failed with it.
+    pub(crate) fn dispatch_first(&self, task: Task) {
+        let panicked = self.hand_over(task, Wakeup::Launch, |payload| {
+            let text = panic_message(&*payload);
+            let dispatcher = &self.context().dispatcher;
+            let error = format!("{dispatcher:?} has panicked when {self} was handed to it: {text}");
+            (Error::msg(error), Some(payload))
+        });
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
+        }
+    }
+
+    /// The same at a wake, which must not unwind into whoever woke it: the coroutine fails with the panic.
+    pub(crate) fn dispatch_again(&self, task: Task, how: Wakeup) {
+        self.hand_over(task, how, |payload| {
+            (Error::from_panic(payload, self.location()), None)
+        });
+    }
+
+    /// Hands the task over; if the dispatcher panics, the job fails with what `error_of` makes of that, and what it leaves of
+    /// the payload is given back.
+    fn hand_over(
+        &self,
+        task: Task,
+        how: Wakeup,
+        error_of: impl FnOnce(Payload) -> (Error, Option<Payload>),
+    ) -> Option<Payload> {
+        if !self.context().dispatcher.is_custom() {
+            self.dispatch(task, how);
+            return None;
+        }
+        let handed = Handed {
+            job: self.clone(),
+            dropped: false,
+            guard_panic: None,
+        };
+        let outer = HANDED.try_with(|current| current.replace(Some(handed)));
+        let result = catch_unwind(AssertUnwindSafe(|| self.dispatch(task, how)));
+        let outer = outer.ok().flatten();
+        let handed = HANDED.try_with(|current| current.replace(outer));
+        let (error, payload) = match result {
+            Ok(()) => (None, None),
+            Err(payload) => {
+                let (error, payload) = error_of(payload);
+                (Some(error), payload)
+            }
+        };
+        match (handed.ok().flatten().filter(|handed| handed.dropped), error) {
+            (Some(handed), error) => end_with(self, error, handed.guard_panic),
+            // The dispatcher panicked and kept the task: the body ends when it runs or drops that.
+            (None, Some(error)) => {
+                self.cancel_tree(error);
+            }
+            (None, None) => {}
+        }
+        payload
+    }
+
+    /// The task of this job was dropped, and its body with it: is it in the hands of a dispatcher on this thread, which will
+    /// end the body when it returns? Gives the panic back if not.
+    pub(crate) fn dropped_in_handover(
+        &self,
+        guard_panic: Option<Payload>,
+    ) -> Result<(), Option<Payload>> {
+        let mut guard_panic = Some(guard_panic);
+        let noted = HANDED.try_with(|current| match &mut *current.borrow_mut() {
+            Some(handed) if handed.job.ptr_eq(self) => {
+                handed.dropped = true;
+                handed.guard_panic = guard_panic.take().flatten();
+                true
+            }
+            _ => false,
+        });
+        match (noted, guard_panic) {
+            (Ok(true), _) => Ok(()),
+            (_, guard_panic) => Err(guard_panic.flatten()),
+        }
+    }
+
+    /// If the dispatcher rejects the task, the job is cancelled and its cleanup runs on the process's own pool (D-15).
+    fn dispatch(&self, task: Task, how: Wakeup) {
+        let dispatcher = &self.context().dispatcher;
+        let Err(rejected) = dispatcher.dispatch(task, how) else {
+            return;
+        };
+        self.cancel_tree(Error::cancellation(format!(
+            "{dispatcher:?} has rejected {self}: {}",
+            rejected.reason()
+        )));
+        if let Err(again) = fallback().dispatch(rejected.into_task(), how) {
+            // The process's own pool is gone, too: the body is dropped here, which completes the job.
+            drop(again);
+        }
+    }
+}
