@@ -4,7 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -20,6 +20,9 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// `?` turns any `std::error::Error` into an `Error`. For that to be possible `Error` does not implement
 /// `std::error::Error` itself; it converts into `Box<dyn std::error::Error + Send + Sync>`, and
 /// [`into_std`](Error::into_std) gives a value that implements it, for `#[source]` fields.
+///
+/// The other way, a `Box<dyn std::error::Error + Send + Sync>` is not itself an error, and `?` does not take it (``the trait
+/// `Sized` is not implemented``): `.map_err(Error::from_boxed)?` does.
 ///
 /// ```
 /// use corox_core::{Error, Result};
@@ -41,6 +44,9 @@ struct Inner {
     arose: &'static Location<'static>,
     suppressed: Mutex<Vec<Error>>,
 }
+
+// The same as for a job: nothing is half-changed by an unwinding.
+impl RefUnwindSafe for Inner {}
 
 enum Kind {
     Failure(Box<dyn StdError + Send + Sync>),

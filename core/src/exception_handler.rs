@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -45,6 +45,10 @@ impl ExceptionHandler {
         ExceptionHandler(Arc::new(handle))
     }
 }
+
+// Its panics are caught where it is called.
+impl UnwindSafe for ExceptionHandler {}
+impl RefUnwindSafe for ExceptionHandler {}
 
 impl fmt::Debug for ExceptionHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

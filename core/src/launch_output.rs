@@ -20,7 +20,8 @@ mod sealed {
 #[diagnostic::on_unimplemented(
     message = "a launched coroutine must give `()`, `corox::Result<()>` or `!`, not `{Self}`",
     label = "this body gives `{Self}`",
-    note = "for a value use `scope.spawn(..)`, which returns a `Deferred`; for another error type end the body with `Ok(())` and let `?` convert into `corox::Error`"
+    note = "if the coroutine has a value to give, use `scope.spawn(..)`, which returns a `Deferred`; if not, end the body with `;`",
+    note = "if it has another error type, let `?` convert the error: `async {{ work()?; Ok(()) }}`"
 )]
 pub trait LaunchOutput: sealed::Sealed {
     #[doc(hidden)]
@@ -45,6 +46,7 @@ impl LaunchOutput for Result<()> {
 pub(crate) type Never = <fn() -> ! as sealed::HasOutput>::Output;
 
 impl sealed::Sealed for Never {}
+#[diagnostic::do_not_recommend]
 impl LaunchOutput for Never {
     fn into_result(self) -> Result<()> {
         self

@@ -130,6 +130,11 @@ impl CoroutineScope {
     /// the dispatcher and does not begin before `launch` has returned; if it is cancelled before its turn it never runs,
     /// and what it has captured is dropped.
     ///
+    /// The coroutine may outlive the code that launches it, so its body owns what it uses: where the compiler says that it
+    /// `may outlive borrowed value`, write `async move`; where a reference `must outlive 'static`, give it a clone
+    /// (`let name = name.to_owned();`, or an [`Arc`](std::sync::Arc) for what is shared). What may borrow is the body of an
+    /// inline scope, and [`join!`](https://docs.rs/futures/latest/futures/macro.join.html) inside it.
+    ///
     /// In a scope that is being cancelled the coroutine is cancelled at once, and waited for. In a scope that has ended it
     /// does not run at all: the future is dropped, and the `Job` is cancelled and says so ([`Job::cause`]).
     ///

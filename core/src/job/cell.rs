@@ -1,7 +1,7 @@
 //! What a job is made of: one allocation for state, place in the tree, root frame and result.
 
 use std::any::Any;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -175,6 +175,9 @@ pub(crate) struct JobCell<S: ?Sized> {
     pub(crate) core: JobCore,
     pub(crate) slot: S,
 }
+
+// As tokio's handles: no lock is held while user code runs, so unwinding leaves nothing half-changed.
+impl<S: ?Sized> RefUnwindSafe for JobCell<S> {}
 
 static NEXT_TOKEN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
 

@@ -1,7 +1,7 @@
 //! Callbacks at the end of a job (J-16 to J-18).
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use super::cell::Node;
@@ -21,6 +21,8 @@ type Callback = Box<dyn FnOnce(Option<&Error>) + Send>;
 
 /// A user's callback.
 struct Handler(Mutex<Option<Callback>>);
+
+impl RefUnwindSafe for Handler {}
 
 impl OnEnd for Handler {
     fn call_once(&self, job: &Job, cause: Option<&Error>) {
