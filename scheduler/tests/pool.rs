@@ -504,7 +504,7 @@ fn sockets_are_served_beside_a_coroutine_that_yields_for_ever() {
     assert_eq!(echoed.unwrap(), *b"ping");
 }
 
-/// A push beyond one's own work wakes one who sleeps, and that one the next.
+/// A push beyond one's own work wakes one who sleeps.
 #[test]
 fn a_burst_from_one_coroutine_reaches_all_workers_at_once() {
     let rt = multi(4);
