@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 
 use crate::event_loop::EventLoop;
 use crate::here::Here;
+use crate::pool::OnClose;
 use crate::pool::{self, Pool};
 use crate::{Home, Rejected, Task, TimeSource, Wakeup, unconfined};
 
@@ -206,6 +207,18 @@ impl Dispatcher {
     /// Whether this is [`IO`](Dispatcher::IO), of whatever home.
     pub fn is_io(&self) -> bool {
         matches!(self.kind, Kind::Io | Kind::PoolIo(_))
+    }
+
+    /// Tells `who` once when the runtime that this dispatcher runs on has shut down; at once if it has already.
+    ///
+    /// Tasks that wait in the queue of such a runtime come back by themselves ([`Task::reschedule`]). This is for what is
+    /// suspended there with nothing to wake it. Dispatchers that outlive everything, and custom ones, never tell.
+    pub fn on_close(&self, who: Weak<dyn OnClose>) {
+        if let Kind::Pool(pool) | Kind::PoolIo(pool) = &self.kind {
+            if !pool.is_own() {
+                pool.on_close(who);
+            }
+        }
     }
 
     /// Whether this thread is, right now, running a task of this very dispatcher.

@@ -20,6 +20,7 @@ pub use event_loop::block_on;
 pub use fallback::fallback;
 pub use home::Home;
 pub use io::run_in_place;
+pub use pool::OnClose;
 pub use rejected::Rejected;
 pub use task::{Task, Wakeup, mark_yield};
 pub use time::{Sleep, TimeSource, now};

@@ -12,6 +12,7 @@ mod gate;
 mod idle;
 mod io;
 mod monitor;
+mod on_close;
 mod registry;
 mod seat;
 mod spares;
@@ -19,7 +20,7 @@ mod spares;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crossbeam_deque::Injector;
 use parking_lot::RwLock;
@@ -32,6 +33,8 @@ use drainer::{Drainer, Keeper};
 use gate::Gate;
 use idle::Idle;
 pub(crate) use io::Io;
+pub use on_close::OnClose;
+use on_close::Told;
 pub(crate) use registry::{of, own};
 use seat::{Local, Seat};
 pub(crate) use spares::before_blocking;
@@ -59,6 +62,7 @@ pub(crate) struct Pool {
     spare_coming: AtomicBool,
     io: Io,
     timers: OnceLock<bool>,
+    told: Told,
 }
 
 impl Pool {
@@ -85,6 +89,7 @@ impl Pool {
             spare_coming: AtomicBool::new(false),
             io: Io::new(),
             timers: OnceLock::new(),
+            told: Told::default(),
         }
     }
 
@@ -263,7 +268,16 @@ impl Pool {
     fn close(&self) {
         self.gate.close();
         registry::forget(self);
+        self.told.tell();
         self.sweep();
+    }
+
+    /// Tells `who` when the runtime has shut down; at once if it has.
+    pub(crate) fn on_close(&self, who: Weak<dyn OnClose>) {
+        self.told.add(who);
+        if self.gate.closed_after_push() {
+            self.told.tell();
+        }
     }
 
     fn sweep(&self) {
