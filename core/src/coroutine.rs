@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corox_scheduler::Task;
+use corox_scheduler::{OnClose, Task};
 use pin_project_lite::pin_project;
 
 use crate::context::JobContext;
@@ -198,6 +198,29 @@ pub(crate) struct Spec<'a> {
     pub(crate) location: &'static Location<'static>,
 }
 
+impl<S: Slot> JobCell<S> {
+    /// Cancels the job when the runtime under it shuts down: a coroutine that is suspended there may have nothing else to
+    /// wake it, and those who wait for it are elsewhere. Only the topmost coroutine on a foreign runtime needs that.
+    fn watch_runtime(self: &Arc<Self>, parent: Option<&Job>) {
+        let dispatcher = &self.core.context.dispatcher;
+        if parent.is_none_or(|parent| &parent.context().dispatcher != dispatcher) {
+            let cell: Arc<dyn OnClose> = self.clone();
+            dispatcher.on_close(Arc::downgrade(&cell));
+        }
+    }
+}
+
+impl<S: Slot> OnClose for JobCell<S> {
+    fn closed(self: Arc<Self>) {
+        let job = Job(self);
+        if !job.is_completed() {
+            job.cancel_tree(Error::cancellation(format!(
+                "the runtime of {job} has shut down"
+            )));
+        }
+    }
+}
+
 /// A coroutine whose parent had already ended.
 pub(crate) struct Refused<F, S> {
     pub(crate) body: F,
@@ -251,6 +274,7 @@ impl Spec<'_> {
             job.end_body();
             return Err(Refused { body, cell });
         }
+        cell.watch_runtime(self.parent);
         let coroutine = Coroutine {
             cell: cell.clone(),
             atomic: matches!(

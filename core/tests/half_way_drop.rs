@@ -452,10 +452,10 @@ fn a_runtime_that_shuts_down_under_a_scope_cancels_its_children() {
     });
 }
 
-/// Decision 5, D-15: a suspended coroutine whose runtime has gone is cancelled when something wakes it, does not go on, and
-/// its async cleanup runs on the process's own pool.
+/// Decision 5, D-15: a suspended coroutine whose runtime goes away is cancelled, does not go on, and its async cleanup runs
+/// on the process's own pool.
 #[test]
-fn a_coroutine_that_is_woken_after_its_runtime_has_gone_is_cancelled_and_cleans_up() {
+fn a_coroutine_whose_runtime_goes_away_is_cancelled_and_cleans_up() {
     checked(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -488,21 +488,73 @@ fn a_coroutine_that_is_woken_after_its_runtime_has_gone_is_cancelled_and_cleans_
                 Ok(())
             })
             .await?;
-            log.add("the runtime has gone");
-            tx.send(()).unwrap();
             job.join().await;
             assert!(job.is_cancelled());
+            assert!(tx.send(()).is_err(), "nobody waits for it any more");
             Ok(())
         })
         .unwrap();
         assert_eq!(
             log.take(),
             [
-                "the runtime has gone",
                 "cancelled: true",
                 "cleanup on the own pool: true",
                 "guard"
             ]
         );
+    });
+}
+
+/// Decision 5: a runtime shuts down under coroutines; they are cancelled, their guards run, and the scope that waits for
+/// them ends.
+#[test]
+fn a_runtime_that_shuts_down_cancels_what_is_suspended_on_it_for_ever() {
+    checked(|| {
+        for current_thread in [false, true] {
+            let runtime = match current_thread {
+                true => tokio::runtime::Builder::new_current_thread()
+                    .build()
+                    .unwrap(),
+                false => tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(2)
+                    .build()
+                    .unwrap(),
+            };
+            let there = Dispatcher::tokio(runtime.handle().clone());
+            let (told, tell) = (mpsc::channel::<()>(), CompletableDeferred::<()>::new());
+            let (guards, dropped) = told;
+            let begun = tell.clone();
+            run_blocking(async |scope| {
+                let job = scope.with(there.clone()).launch(async move {
+                    let _guard = guards;
+                    begun.complete(());
+                    pending::<()>().await;
+                });
+                let queued = scope.with(there.clone()).lazy().launch(async {});
+                if current_thread {
+                    with_context(Dispatcher::IO, async move {
+                        // A current-thread runtime runs its coroutines inside its `block_on`.
+                        runtime.block_on(async { tell.as_deferred().await })?;
+                        drop(runtime);
+                        Ok(())
+                    })
+                    .await?;
+                } else {
+                    (&tell).await?;
+                    with_context(Dispatcher::IO, async move {
+                        drop(runtime);
+                        Ok(())
+                    })
+                    .await?;
+                }
+                job.join().await;
+                assert!(job.is_cancelled());
+                queued.join().await;
+                assert!(queued.is_cancelled());
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(dropped.recv(), Err(mpsc::RecvError));
+        }
     });
 }
