@@ -180,7 +180,7 @@ impl<F: Future> Driver<F> {
             };
             match round {
                 Round::Ended(end) => {
-                    *self.project().gate = None;
+                    self.let_go();
                     return Poll::Ready(end);
                 }
                 Round::Drop => return Poll::Ready(self.drop_body()),
@@ -286,14 +286,28 @@ impl<F: Future> Driver<F> {
     }
 
     /// Drops a body that has not ended, with its frame installed.
-    fn drop_body<T>(self: Pin<&mut Self>) -> End<T> {
-        let mut this = self.project();
-        let _entered = Entered::new(this.frame);
-        let guard_panic = catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
-        *this.gate = None;
+    fn drop_body<T>(mut self: Pin<&mut Self>) -> End<T> {
+        let guard_panic = {
+            let mut this = self.as_mut().project();
+            let _entered = Entered::new(this.frame);
+            catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err()
+        };
+        self.let_go();
         End {
             ended: Ended::Dropped,
             guard_panic,
+        }
+    }
+
+    /// The body has gone: nothing is to be woken any more. The waker of a task keeps the task, and that the job, whose frame
+    /// has the waker: unless it is taken out, none of them is ever freed.
+    fn let_go(self: Pin<&mut Self>) {
+        let this = self.project();
+        *this.gate = None;
+        if *this.same_waker && *this.registered {
+            if let Some(frame) = this.frame {
+                drop(frame.frame().waker.take());
+            }
         }
     }
 

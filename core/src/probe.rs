@@ -27,7 +27,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::frame;
-use crate::job::{Job, JobCell, Slot};
+use crate::job::{Job, JobCell, JobCore, Slot};
 
 /// How many guards of [`install`] there are.
 static INSTALLED: AtomicUsize = AtomicUsize::new(0);
@@ -93,10 +93,10 @@ pub(crate) fn register<S: Slot>(cell: &Arc<JobCell<S>>) {
     }
 }
 
-/// Called for each job that becomes final.
-pub(crate) fn unregister(job: &Job) {
+/// Called for each job that becomes final, or is dropped without having become so.
+pub(crate) fn forget(job: &JobCore) {
     if is_installed() {
-        let removed = REGISTRY.lock().jobs.remove(&job.core().token());
+        let removed = REGISTRY.lock().jobs.remove(&job.token());
         drop(removed);
     }
 }

@@ -69,10 +69,14 @@ mod modelled {
 
         #[track_caller]
         pub(crate) fn wake(&self) {
-            let waker = self.0.lock().take();
-            if let Some(waker) = waker {
+            if let Some(waker) = self.take() {
                 waker.wake();
             }
+        }
+
+        #[track_caller]
+        pub(crate) fn take(&self) -> Option<Waker> {
+            self.0.lock().take()
         }
     }
 

@@ -15,6 +15,7 @@ use crate::context::JobContext;
 use crate::error::Error;
 use crate::frame::{Frame, FrameRef};
 use crate::node_list::{Key, NodeList};
+use crate::probe;
 use crate::shim::{AtomicU64, Mutex};
 
 /// The result of a job, in the job's own allocation: `()` or a [`ResultSlot`](crate::deferred::ResultSlot).
@@ -174,6 +175,15 @@ pub(crate) struct Inner {
 pub(crate) struct JobCell<S: ?Sized> {
     pub(crate) core: JobCore,
     pub(crate) slot: S,
+}
+
+/// A job that nobody completed, and that nobody can complete any more, is forgotten by the probes.
+impl Drop for JobCore {
+    fn drop(&mut self) {
+        if !self.flags.any(FINAL) {
+            probe::forget(self);
+        }
+    }
 }
 
 // As tokio's handles: no lock is held while user code runs, so unwinding leaves nothing half-changed.

@@ -96,7 +96,7 @@ impl Job {
                 let nodes = std::mem::replace(&mut inner.nodes, NodeList::new());
                 break (nodes, inner.parent.take());
             };
-            probe::unregister(&job);
+            probe::forget(job.core());
             for node in nodes.into_values() {
                 match node {
                     Node::OnCompletion(handler) | Node::OnCancelling(handler) => {

@@ -15,7 +15,7 @@ mod on_completion;
 mod state;
 
 pub(crate) use attach::Attached;
-pub(crate) use cell::{JobCell, Kind, Node, Slot};
+pub(crate) use cell::{JobCell, JobCore, Kind, Node, Slot};
 pub use handle::Job;
 pub(crate) use join::Waiting;
 pub use join::{Join, join_all};

@@ -1,0 +1,205 @@
+//! What is over leaves no memory behind, with probes and without.
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use corox_core::probe;
+use corox_core::{
+    CompletableDeferred, CompletableJob, CoroutineScope, Dispatcher, FinallyExt, Result, await_all,
+    await_cancellation, catch_cancellation, coroutine_scope, delay, non_cancellable, run_blocking,
+    supervisor_scope, with_context, yield_now,
+};
+use support::checked;
+
+/// Counts what is allocated and not given back.
+struct Counting;
+
+static BLOCKS: AtomicIsize = AtomicIsize::new(0);
+
+// SAFETY: each call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BLOCKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BLOCKS.fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const ROUNDS: isize = 200;
+
+/// The blocks that `ROUNDS` rounds leave behind, after as many to warm up. Workers of the pool may give theirs back a
+/// moment later, so it looks again for a while.
+fn left_behind(round: impl Fn()) -> isize {
+    let rounds = || (0..ROUNDS).for_each(|_| round());
+    rounds();
+    let before = BLOCKS.load(Ordering::Relaxed);
+    rounds();
+    let limit = Instant::now() + Duration::from_secs(2);
+    loop {
+        let left = BLOCKS.load(Ordering::Relaxed) - before;
+        if left < ROUNDS / 2 || Instant::now() > limit {
+            return left;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Nothing may be left of any round; less than half a block for each is what the harness and the pool do meanwhile.
+fn leaves_nothing(round: impl Fn() + Send + Sync + 'static) {
+    // The count belongs to the process.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+
+    let round = Arc::new(round);
+    let with_probes = checked({
+        let round = round.clone();
+        move || left_behind(&*round)
+    });
+    assert!(with_probes < ROUNDS / 2, "with probes: {with_probes}");
+
+    assert!(!probe::is_installed());
+    let (over, ended) = sync_channel(1);
+    std::thread::spawn(move || over.send(left_behind(&*round)));
+    let without = ended.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(without < ROUNDS / 2, "without: {without}");
+}
+
+/// [`leaves_nothing`] for the body of a root.
+fn root_leaves_nothing<F>(body: F)
+where
+    F: AsyncFn(CoroutineScope) -> Result<()> + Send + Sync + 'static,
+{
+    leaves_nothing(move || run_blocking(&body).unwrap());
+}
+
+#[test]
+fn a_root_leaves_nothing() {
+    root_leaves_nothing(async |_| Ok(()));
+}
+
+#[test]
+fn a_coroutine_that_never_suspended_leaves_nothing() {
+    root_leaves_nothing(async |scope| {
+        scope.launch(async {});
+        Ok(())
+    });
+}
+
+/// A job, its frame, the waker in it and the task of that waker know one another.
+#[test]
+fn a_coroutine_that_has_suspended_leaves_nothing() {
+    root_leaves_nothing(async |scope| {
+        scope.launch(async { yield_now().await });
+        scope.spawn(async { Ok(yield_now().await) }).await
+    });
+}
+
+#[test]
+fn a_coroutine_that_was_cancelled_leaves_nothing() {
+    root_leaves_nothing(async |scope| {
+        let suspended = scope.launch(await_cancellation());
+        yield_now().await;
+        suspended.cancel();
+        scope.launch(await_cancellation()).cancel();
+        scope.lazy().launch(await_cancellation()).cancel();
+        Ok(())
+    });
+}
+
+#[test]
+fn a_coroutine_that_was_held_leaves_nothing() {
+    root_leaves_nothing(async |scope| {
+        let held = scope.launch(async {
+            let _ = catch_cancellation(await_cancellation()).await;
+            let _ = non_cancellable(async |_| Ok(yield_now().await)).await;
+            async {}.finally(async { yield_now().await }).await;
+            async {}
+                .finally_launch(|| async { yield_now().await })
+                .await;
+        });
+        yield_now().await;
+        held.cancel_and_join().await;
+        Ok(())
+    });
+}
+
+#[test]
+fn scopes_and_their_children_leave_nothing() {
+    root_leaves_nothing(async |_| {
+        coroutine_scope(async |scope| {
+            scope.launch(async { yield_now().await });
+            supervisor_scope(async |scope| {
+                scope.launch(async { yield_now().await });
+                Ok(())
+            })
+            .await
+        })
+        .await
+    });
+}
+
+#[test]
+fn waiting_leaves_nothing() {
+    root_leaves_nothing(async |scope| {
+        let gate = CompletableDeferred::new();
+        let all: Vec<_> = (0..2)
+            .map(|_| {
+                let gate = gate.clone();
+                scope.spawn(async move { (&gate).await })
+            })
+            .collect();
+        let joiner = scope.launch({
+            let gate = gate.clone();
+            async move { gate.join().await }
+        });
+        yield_now().await;
+        gate.complete(1);
+        await_all(all).await?;
+        joiner.join().await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_delay_leaves_nothing() {
+    root_leaves_nothing(async |scope| {
+        scope.launch(async { delay(Duration::from_micros(1)).await });
+        let long = scope.launch(async { delay(Duration::from_secs(60)).await });
+        yield_now().await;
+        long.cancel();
+        Ok(())
+    });
+}
+
+#[test]
+fn coroutines_on_the_pool_leave_nothing() {
+    root_leaves_nothing(async |scope| {
+        scope
+            .with(Dispatcher::DEFAULT)
+            .launch(async { yield_now().await });
+        with_context(Dispatcher::DEFAULT, async { Ok(yield_now().await) }).await
+    });
+}
+
+/// P-9: what was dropped without an end.
+#[test]
+fn jobs_that_nobody_completed_leave_nothing() {
+    leaves_nothing(|| {
+        black_box(CompletableJob::new());
+        black_box(CompletableDeferred::<u8>::new());
+    });
+}
