@@ -389,15 +389,15 @@ fn children_are_cancelled_before_a_failure_is_offered_to_the_grandparent() {
     checked(|| {
         let log = Log::new();
         let grandparent = CompletableJob::new();
+        log_cancelling(&log, &grandparent, "grandparent");
         let parent = CompletableJob::child_of(&grandparent);
         let child = CompletableJob::child_of(&parent);
         let uncle = CompletableJob::child_of(&grandparent);
-        log_cancelling(&log, &grandparent, "grandparent");
         for (job, name) in [(&uncle, "uncle"), (&parent, "parent"), (&child, "child")] {
             log_cancelling(&log, job, name);
         }
         parent.fail(Error::msg("no"));
-        assert_eq!(log.take(), ["child", "parent", "uncle", "grandparent"]);
+        assert_eq!(log.take(), ["child", "parent", "grandparent", "uncle"]);
     });
 }
 

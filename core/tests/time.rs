@@ -173,6 +173,20 @@ fn a_delay_of_nothing_does_not_suspend() {
 
 /// T-1
 #[test]
+fn a_delay_of_nothing_does_not_suspend_on_the_pool_either() {
+    root(async |scope| {
+        let on_pool = scope.with(Dispatcher::DEFAULT);
+        let at_once = on_pool.spawn(async {
+            let nothing = pin!(delay(Duration::ZERO));
+            Ok(futures::poll!(nothing))
+        });
+        assert!(at_once.await?.is_ready());
+        Ok(())
+    });
+}
+
+/// T-1
+#[test]
 fn a_delay_of_nothing_does_not_look_at_cancellation() {
     root(async |_| {
         let log = Log::new();

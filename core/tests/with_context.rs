@@ -645,10 +645,13 @@ fn a_caller_cancelled_between_the_end_of_the_body_and_its_turn_does_not_get_the_
     root(async |scope| {
         let log = Log::new();
         let (tx, rx) = mpsc::channel();
+        let (go, may_end) = mpsc::channel::<()>();
         let (value, inside) = (log.guard("value dropped"), log.clone());
         let caller = scope.launch(async move {
             let _got = with_context(Dispatcher::DEFAULT, async move {
                 tx.send(Job::current().unwrap()).unwrap();
+                // Blocks, so that the body ends only when its caller is suspended.
+                may_end.recv().unwrap();
                 Ok(value)
             })
             .await;
@@ -659,6 +662,7 @@ fn a_caller_cancelled_between_the_end_of_the_body_and_its_turn_does_not_get_the_
         let body = rx.recv().unwrap();
         let (ended, end) = mpsc::channel();
         body.on_completion(move |_| ended.send(()).unwrap());
+        go.send(()).unwrap();
         end.recv().unwrap();
         assert_eq!(log.take(), [""; 0]);
         caller.cancel();
