@@ -1,0 +1,12 @@
+//! A launched coroutine may outlive the body that launched it, so it cannot borrow from it.
+use corox_core::run_blocking;
+
+fn main() {
+    let _ = run_blocking(async |scope| {
+        let names = vec!["a", "b"];
+        scope.launch(async {
+            println!("{names:?}");
+        });
+        Ok(())
+    });
+}

@@ -1,0 +1,10 @@
+//! A `Deferred` that nobody awaits hides its result.
+#![deny(unused_must_use)]
+use corox_core::run_blocking;
+
+fn main() {
+    let _ = run_blocking(async |scope| {
+        scope.spawn(async { Ok(1) });
+        Ok(())
+    });
+}

@@ -1,0 +1,11 @@
+//! A child does not launch its siblings by borrowing the scope: it opens a scope of its own, or takes a clone.
+use corox_core::run_blocking;
+
+fn main() {
+    let _ = run_blocking(async |scope| {
+        scope.launch(async {
+            scope.launch(async {});
+        });
+        Ok(())
+    });
+}
