@@ -641,6 +641,56 @@ fn a_waiter_is_dispatched_and_does_not_run_inside_the_completing_call() {
 
 /// J-22
 #[test]
+fn a_waiter_that_is_cancelled_leaves_the_order_of_the_others_as_it_is() {
+    root(async |scope| {
+        let log = Log::new();
+        let job = CompletableJob::new();
+        let waiters = ["one", "two", "three", "four"].map(|event| {
+            let (job, log) = (job.clone(), log.clone());
+            scope.launch(async move {
+                job.join().await;
+                log.add(event);
+            })
+        });
+        yield_now().await;
+        waiters[1].cancel_and_join().await;
+        // Takes the place in the list that has become free, and still comes last.
+        let (joined, inside) = (job.clone(), log.clone());
+        let fifth = scope.launch(async move {
+            joined.join().await;
+            inside.add("five");
+        });
+        yield_now().await;
+        job.complete();
+        fifth.join().await;
+        assert_eq!(log.take(), ["one", "three", "four", "five"]);
+        Ok(())
+    });
+}
+
+/// J-22
+#[test]
+fn an_unconfined_waiter_takes_its_turn_among_the_handlers_of_the_job() {
+    root(async |scope| {
+        let log = Log::new();
+        let job = CompletableJob::new();
+        let (joined, inside, ended) = (job.clone(), log.clone(), log.clone());
+        let before = log.clone();
+        job.on_completion(move |_| before.add("handler before"));
+        let waiter = scope.with(Dispatcher::UNCONFINED).launch(async move {
+            joined.join().await;
+            inside.add("waiter");
+        });
+        job.on_completion(move |_| ended.add("handler after"));
+        job.complete();
+        waiter.join().await;
+        assert_eq!(log.take(), ["handler before", "waiter", "handler after"]);
+        Ok(())
+    });
+}
+
+/// J-22
+#[test]
 fn an_unconfined_waiter_runs_inside_the_completing_call() {
     root(async |scope| {
         let log = Log::new();

@@ -68,8 +68,10 @@ impl Job {
     /// cancellation or failure.
     ///
     /// Callbacks run in the order of their registration, on the thread that completes the job (or at once on this thread if
-    /// the job has ended already), before anybody who waits for the job goes on. They should be short and must not block. A
-    /// panic of a callback is reported as an uncaught failure and keeps no other callback from being called.
+    /// the job has ended already), before anybody who waits for the job goes on; only who waits on
+    /// [`Dispatcher::UNCONFINED`](crate::Dispatcher::UNCONFINED) goes on in its place among them. They should be short and
+    /// must not block. A panic of a callback is reported as an uncaught failure and keeps no other callback from being
+    /// called.
     ///
     /// A lazy job is not started by this.
     ///
