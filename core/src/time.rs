@@ -56,7 +56,7 @@ pub fn delay(duration: Duration) -> Delay {
 fn whole_millis(duration: Duration) -> Option<Duration> {
     let rest = duration.subsec_nanos() % 1_000_000;
     if rest == 0 {
-        return (duration != Duration::MAX).then_some(duration);
+        return Some(duration);
     }
     duration.checked_add(Duration::from_nanos(u64::from(1_000_000 - rest)))
 }
