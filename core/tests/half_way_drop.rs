@@ -496,11 +496,7 @@ fn a_coroutine_whose_runtime_goes_away_is_cancelled_and_cleans_up() {
         .unwrap();
         assert_eq!(
             log.take(),
-            [
-                "cancelled: true",
-                "cleanup on the own pool: true",
-                "guard"
-            ]
+            ["cancelled: true", "cleanup on the own pool: true", "guard"]
         );
     });
 }
