@@ -785,6 +785,8 @@ impl Model {
 #[derive(Default)]
 struct Mailbox(Mutex<(VecDeque<Order>, Option<Waker>)>);
 
+type Callback = Box<dyn FnOnce(Option<&Error>) + Send>;
+
 /// [`Command`] for a real body.
 enum Order {
     Complete,
@@ -897,7 +899,7 @@ impl World {
             ("completed", Job::on_completion),
         ] {
             let log = self.log.clone();
-            let callback: Box<dyn FnOnce(Option<&Error>) + Send> =
+            let callback: Callback =
                 Box::new(move |cause| log.add(format!("{what} {id}.{step}: {}", show(cause))));
             let _stays = register(job, callback);
         }
@@ -1206,7 +1208,7 @@ fn run(ops: &[Op]) -> std::result::Result<(), String> {
 #[test]
 fn random_trees_behave_as_the_model_says() {
     let config = ProptestConfig {
-        cases: 1000,
+        cases: 2000,
         max_shrink_time: 10_000,
         failure_persistence: None,
         ..ProptestConfig::default()

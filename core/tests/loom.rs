@@ -355,6 +355,8 @@ fn completion_never_misses_a_join() {
     });
 }
 
+type Callback = Box<dyn FnOnce(Option<&Error>) + Send>;
+
 /// J-16: whoever registers a callback at the moment of the end gets exactly one call. Preemptions: 3.
 #[test]
 fn a_callback_registered_while_the_job_ends_is_called_once() {
@@ -367,7 +369,7 @@ fn a_callback_registered_while_the_job_ends_is_called_once() {
         });
         for register in [Job::on_completion as fn(&Job, _) -> _, Job::on_cancelling] {
             let called = called.clone();
-            let add_one: Box<dyn FnOnce(Option<&Error>) + Send> = Box::new(move |_| {
+            let add_one: Callback = Box::new(move |_| {
                 called.fetch_add(1, Ordering::Relaxed);
             });
             let _handle = register(&job, add_one);

@@ -86,6 +86,11 @@ where
     leaves_nothing(move || run_blocking(&body).unwrap());
 }
 
+async fn one_turn() -> Result<()> {
+    yield_now().await;
+    Ok(())
+}
+
 #[test]
 fn a_root_leaves_nothing() {
     root_leaves_nothing(async |_| Ok(()));
@@ -104,7 +109,7 @@ fn a_coroutine_that_never_suspended_leaves_nothing() {
 fn a_coroutine_that_has_suspended_leaves_nothing() {
     root_leaves_nothing(async |scope| {
         scope.launch(async { yield_now().await });
-        scope.spawn(async { Ok(yield_now().await) }).await
+        scope.spawn(one_turn()).await
     });
 }
 
@@ -125,7 +130,7 @@ fn a_coroutine_that_was_held_leaves_nothing() {
     root_leaves_nothing(async |scope| {
         let held = scope.launch(async {
             let _ = catch_cancellation(await_cancellation()).await;
-            let _ = non_cancellable(async |_| Ok(yield_now().await)).await;
+            let _ = non_cancellable(async |_| one_turn().await).await;
             async {}.finally(async { yield_now().await }).await;
             async {}
                 .finally_launch(|| async { yield_now().await })
@@ -191,7 +196,7 @@ fn coroutines_on_the_pool_leave_nothing() {
         scope
             .with(Dispatcher::DEFAULT)
             .launch(async { yield_now().await });
-        with_context(Dispatcher::DEFAULT, async { Ok(yield_now().await) }).await
+        with_context(Dispatcher::DEFAULT, one_turn()).await
     });
 }
 
