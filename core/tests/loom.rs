@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use corox_core::{
     CompletableDeferred, CompletableJob, Dispatch, Dispatcher, Error, Job, JobState, Rejected,
-    Task, await_cancellation, catch_cancellation, coroutine_scope, non_cancellable, unscheduled,
-    with_context,
+    Task, await_all, await_cancellation, catch_cancellation, coroutine_scope, non_cancellable,
+    unscheduled, with_context,
 };
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Mutex, Notify};
@@ -352,6 +352,44 @@ fn completion_never_misses_a_join() {
         for thread in threads {
             thread.join().unwrap();
         }
+    });
+}
+
+/// J-23: members that end while `await_all` registers at them are counted. Preemptions: 2.
+#[test]
+fn await_all_never_misses_a_member() {
+    model(2, || {
+        let members = [CompletableDeferred::new(), CompletableDeferred::new()];
+        let threads = [0, 1].map(|at| {
+            let member = members[at].clone();
+            thread::spawn(move || assert!(member.complete(at)))
+        });
+        let values = block_on(await_all(members.each_ref()));
+        assert_eq!(values.unwrap(), [0, 1]);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Decision 8: the end of a scope whose future is dropped while its last child ends on another thread. Preemptions: 3.
+#[test]
+fn a_scope_dropped_while_its_last_child_ends_is_over() {
+    model(3, || {
+        let mut other = None;
+        let mut job = None;
+        let mut scope = Box::pin(coroutine_scope(async |scope| {
+            let own = scope.job().unwrap();
+            let child = CompletableJob::child_of(&own);
+            job = Some(own);
+            other = Some(thread::spawn(move || child.complete()));
+            Ok(())
+        }));
+        let parker = Waker::from(Arc::new(Parker(Notify::new())));
+        let _ = scope.as_mut().poll(&mut Context::from_waker(&parker));
+        drop(scope);
+        other.unwrap().join().unwrap();
+        assert!(job.unwrap().is_completed());
     });
 }
 
