@@ -487,6 +487,91 @@ fn a_hundred_shields_and_a_hundred_boundaries_unwind_in_a_few_polls() {
     });
 }
 
+/// Decision 3: shields that nothing woke are not polled by their combinator, and are awaited all the same: the probe finds them.
+#[test]
+fn shields_in_a_futures_unordered_run_to_their_end() {
+    checked(|| {
+        let log = Log::new();
+        let gate = CompletableDeferred::<()>::new();
+        let (opened, seen) = (gate.clone(), log.clone());
+        let polls = Arc::new(AtomicUsize::new(0));
+        let count = polls.clone();
+        run_blocking(async |scope| {
+            let job = scope.launch(async move {
+                let _body = seen.guard("body dropped");
+                let mut all = FuturesUnordered::<Parked<()>>::new();
+                for name in ["one", "two"] {
+                    let (gate, seen) = (gate.clone(), seen.clone());
+                    all.push(Box::pin(async move {
+                        let _ = non_cancellable(async |_| gate.as_deferred().await).await;
+                        seen.add(name);
+                    }));
+                }
+                let mut rest = pin!(async { while all.next().await.is_some() {} });
+                poll_fn(|cx| {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    rest.as_mut().poll(cx)
+                })
+                .await;
+            });
+            settle().await;
+            polls.store(0, Ordering::SeqCst);
+            job.cancel();
+            settle().await;
+            let unwinding = polls.swap(0, Ordering::SeqCst);
+            assert!(unwinding <= 3, "{unwinding} polls after the cancellation");
+            settle().await;
+            assert_eq!(polls.load(Ordering::SeqCst), 0);
+            log.add("gate opens");
+            opened.complete(());
+            job.join().await;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["gate opens", "one", "two", "body dropped"]);
+    });
+}
+
+/// Decision 4: a boundary in a combinator beside a shield that is awaited is woken by name, not only when the shield ends.
+#[test]
+fn a_boundary_beside_an_awaited_shield_is_woken_by_name() {
+    checked(|| {
+        let log = Log::new();
+        let gate = CompletableDeferred::<()>::new();
+        let (opened, seen) = (gate.clone(), log.clone());
+        let polls = Arc::new(AtomicUsize::new(0));
+        let count = polls.clone();
+        run_blocking(async |scope| {
+            let job = scope.launch(async move {
+                let mut all = FuturesUnordered::<Parked<()>>::new();
+                let inside = seen.clone();
+                all.push(Box::pin(async move {
+                    let _ = catch_cancellation(pending::<()>()).await;
+                    inside.add("boundary");
+                }));
+                let shield = non_cancellable(async |_| gate.as_deferred().await);
+                let counting = poll_fn(|_| {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    Poll::<()>::Pending
+                });
+                let _ = futures::join!(shield, all.next(), counting);
+            });
+            settle().await;
+            polls.store(0, Ordering::SeqCst);
+            job.cancel();
+            settle().await;
+            // The shield was polled, so nothing had to be found out.
+            assert_eq!(polls.load(Ordering::SeqCst), 1);
+            log.add("gate opens");
+            opened.complete(());
+            job.join().await;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["boundary", "gate opens"]);
+    });
+}
+
 /// Decision 3: a body that goes on waking itself beside a held shield is polled on, and is dropped with the last hold.
 #[test]
 fn a_body_that_wakes_itself_beside_a_shield_goes_on_until_the_shield_ends() {

@@ -369,6 +369,71 @@ fn yield_join_and_await_cancellation_check() {
     });
 }
 
+/// J-34: also where the body is still polled, because a shield beside them holds it.
+#[test]
+fn points_of_cancellation_beside_a_shield_are_not_passed() {
+    checked(|| {
+        let log = Log::new();
+        let gate = CompletableDeferred::<()>::new();
+        let (opened, seen) = (gate.clone(), log.clone());
+        let (tx, rx) = tokio::sync::oneshot::channel::<()>();
+        run_blocking(async |scope| {
+            let job = scope.launch(async move {
+                let plain = async {
+                    let _ = rx.await;
+                    seen.add("plain branch goes on");
+                    futures::join!(
+                        async {
+                            yield_now().await;
+                            seen.add("past the yield");
+                        },
+                        async {
+                            CompletableDeferred::ready(()).join().await;
+                            seen.add("past the join");
+                        },
+                        async {
+                            let _ = with_context(Dispatcher::DEFAULT, async { Ok(()) }).await;
+                            seen.add("past with_context");
+                        },
+                    );
+                };
+                let shield = non_cancellable(async |_| gate.as_deferred().await);
+                let _ = futures::join!(shield, plain);
+            });
+            settle().await;
+            job.cancel();
+            settle().await;
+            let _ = tx.send(());
+            settle().await;
+            log.add("gate opens");
+            opened.complete(());
+            job.join().await;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["plain branch goes on", "gate opens"]);
+    });
+}
+
+/// J-29, J-31: a `with_context` that nothing cancels, elsewhere: its body ends, and the cancelled caller does not go past it.
+#[test]
+fn a_value_from_elsewhere_is_dropped_in_a_cancelled_caller() {
+    checked(|| {
+        let events = in_a_cancelled_coroutine(|log| async move {
+            let body = log.clone();
+            let context = Dispatcher::DEFAULT + NonCancellable;
+            let value = with_context(context, async move {
+                body.add(format!("active: {}", is_active()));
+                Ok(body.guard("value dropped"))
+            })
+            .await;
+            log.add("unreachable");
+            drop(value);
+        });
+        assert_eq!(events, ["active: true", "value dropped"]);
+    });
+}
+
 /// J-34, J-21, T-1: these are not, if nothing has to be waited for.
 #[test]
 fn a_zero_delay_and_the_await_of_an_ended_deferred_do_not_check() {
