@@ -207,7 +207,7 @@ impl Model {
             log: Vec::new(),
             failures: Vec::new(),
         };
-        let root = model.add(Kind::Job, false);
+        let root = model.add(Kind::Supervisor, false);
         model.nodes[root].exists = true;
         model.watch(root, 0);
         model
@@ -869,7 +869,7 @@ impl World {
     fn new() -> Self {
         let world = World::default();
         let id = world.add();
-        world.add_by_hand(id, CompletableJob::new());
+        world.add_by_hand(id, (*SupervisorJob::new()).clone());
         world
     }
 
@@ -985,17 +985,43 @@ struct Run {
 }
 
 impl Run {
+    /// With numbers of nodes that exist. The root, a supervisor, is left alone: else most trees would end at once.
+    fn resolve(&self, op: &Op) -> Op {
+        let count = self.model.nodes.len();
+        let below = |number: usize| match count {
+            1 => None,
+            _ => Some(1 + number % (count - 1)),
+        };
+        let resolved = match *op {
+            Op::Launch {
+                parent,
+                kind,
+                caught,
+            } => Some(Op::Launch {
+                parent: parent % count,
+                kind,
+                caught,
+            }),
+            Op::Complete(id) => below(id).map(Op::Complete),
+            Op::Fail(id) => below(id).map(Op::Fail),
+            Op::Cancel(id) => below(id).map(Op::Cancel),
+            Op::Start(id) => below(id).map(Op::Start),
+            Op::Watch(id) => Some(Op::Watch(id % count)),
+            Op::Join(id, target) => below(id).map(|id| Op::Join(id, target % count)),
+            Op::Settle => None,
+        };
+        resolved.unwrap_or(Op::Settle)
+    }
+
     async fn apply(&mut self, op: &Op) -> std::result::Result<(), String> {
         self.steps += 1;
         let step = self.steps;
-        let count = self.model.nodes.len();
         match *op {
             Op::Launch {
                 parent,
                 kind,
                 caught,
             } => {
-                let parent = parent % count;
                 let node = &self.model.nodes[parent];
                 if !node.exists || kind.is_inline() && node.kind.is_body_less() {
                     return Ok(());
@@ -1004,7 +1030,6 @@ impl Run {
                 self.world.launch(&self.scope, parent, kind, caught);
             }
             Op::Complete(id) => {
-                let id = id % count;
                 let node = self.world.node(id);
                 if let Some(job) = node.by_hand {
                     same("complete", self.model.complete_job(id), job.complete())?;
@@ -1014,7 +1039,6 @@ impl Run {
                 }
             }
             Op::Fail(id) => {
-                let id = id % count;
                 let node = self.world.node(id);
                 let failure = Error::msg(format!("F{step}"));
                 let index = self.model.new_failure(format!("F{step}"));
@@ -1026,27 +1050,23 @@ impl Run {
                 }
             }
             Op::Cancel(id) => {
-                let id = id % count;
                 if let Some(job) = self.world.node(id).job {
                     self.model.cancel(id, &Cause::Cancelled(step));
                     job.cancel_with(Error::cancellation(format!("C{step}")));
                 }
             }
             Op::Start(id) => {
-                let id = id % count;
                 if let Some(job) = self.world.node(id).job {
                     same("start", self.model.start(id), job.start())?;
                 }
             }
             Op::Watch(id) => {
-                let id = id % count;
                 if let Some(job) = self.world.node(id).job {
                     self.model.watch(id, step);
                     self.world.watch(id, step, &job);
                 }
             }
             Op::Join(id, target) => {
-                let (id, target) = (id % count, target % count);
                 if let Some(job) = self.world.node(target).job {
                     self.model.send(id, Command::Join(target));
                     self.world.node(id).mailbox.send(Order::Join(job, target));
@@ -1191,13 +1211,22 @@ fn run(ops: &[Op]) -> std::result::Result<(), String> {
         };
         let mut outcome = Ok(());
         for op in ops {
-            outcome = run.apply(op).await;
+            outcome = run.apply(&run.resolve(op)).await;
             if outcome.is_err() {
                 break;
             }
         }
         if outcome.is_ok() {
             outcome = run.end().await;
+        }
+        if outcome.is_err() {
+            // So that this is what the test says, and not that something was left behind.
+            for node in run.world.nodes.lock().unwrap().clone() {
+                node.job.inspect(|job| job.cancel());
+            }
+            for _ in 0..40 {
+                yield_now().await;
+            }
         }
         Ok(outcome)
     });
