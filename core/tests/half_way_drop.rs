@@ -358,12 +358,12 @@ fn in_a_plain_tokio_task_children_of_an_aborted_scope_are_cancelled() {
             let (tx, rx) = tokio::sync::oneshot::channel();
             let (ended, end) = tokio::sync::oneshot::channel::<()>();
             let task = tokio::spawn(coroutine_scope(async move |s| {
-                let child = s.launch(async move {
+                s.launch(async move {
                     let _ended = ended;
+                    let _ = tx.send(Job::current().unwrap());
                     let _ = catch_cancellation(pending::<()>()).await;
                     seen.add("child was cancelled");
                 });
-                let _ = tx.send(child);
                 pending::<Result<()>>().await
             }));
             let child = rx.await.unwrap();
@@ -427,8 +427,9 @@ fn a_runtime_that_shuts_down_under_a_scope_cancels_its_children() {
             let (tx, rx) = tokio::sync::oneshot::channel::<Job>();
             let (alive, ended) = mpsc::channel::<()>();
             let task = runtime.spawn(coroutine_scope(async move |s| {
-                let child = s.launch(async move {
+                s.launch(async move {
                     let _alive = alive;
+                    let _ = tx.send(Job::current().unwrap());
                     let _guard = seen.guard("child dropped");
                     let _ = catch_cancellation(pending::<()>()).await;
                     let _ = non_cancellable(async |_| {
@@ -438,8 +439,6 @@ fn a_runtime_that_shuts_down_under_a_scope_cancels_its_children() {
                     })
                     .await;
                 });
-                yield_now().await;
-                let _ = tx.send(child);
                 pending::<Result<()>>().await
             }));
             let child = runtime.block_on(rx).unwrap();
