@@ -33,7 +33,8 @@ fn body_less<S: Slot>(
 /// A job without a body: active until it is completed, failed or cancelled by a call, and until its children have ended.
 ///
 /// Derefs to [`Job`]. As a parent (`scope.with(job)`, [`Job`] is a context element) it groups coroutines. It does not
-/// complete by itself; a scope that has one as a child waits for it.
+/// complete by itself, not even when its last handle is dropped: complete or cancel it, or a scope that has one as a child
+/// waits for it, and one that has children is never freed.
 ///
 /// A failure of a child cancels it. It does not *handle* the failure: the child reports it to its
 /// [`ExceptionHandler`](crate::ExceptionHandler), unless some coroutine above the job accepts it.
@@ -42,7 +43,7 @@ fn body_less<S: Slot>(
 /// use corox_core::{CompletableJob, run_blocking};
 ///
 /// run_blocking(async |scope| {
-///     let group = CompletableJob::child_of(&scope.job().unwrap());
+///     let group = CompletableJob::child_of(scope.job());
 ///     scope.with(&*group).launch(async {});
 ///     assert!(group.complete());
 ///     group.join().await;
@@ -132,7 +133,7 @@ impl From<CompletableJob> for crate::CoroutineContext {
 /// use corox_core::{Error, ExceptionHandler, SupervisorJob, run_blocking};
 ///
 /// run_blocking(async |scope| {
-///     let supervisor = SupervisorJob::child_of(&scope.job().unwrap());
+///     let supervisor = SupervisorJob::child_of(scope.job());
 ///     let quiet = ExceptionHandler::new(|_, _| {});
 ///     let failing = scope.with(quiet + supervisor.job().clone()).launch(async { Err::<(), _>(Error::msg("one")) });
 ///     failing.join().await;

@@ -38,10 +38,10 @@ impl CoroutineScope {
         CoroutineScope { job }
     }
 
-    /// The job of the scope: the parent of what is launched here. Always `Some` for a scope made by a builder.
+    /// The job of the scope: the parent of what is launched here.
     #[must_use]
-    pub fn job(&self) -> Option<Job> {
-        Some(self.job.clone())
+    pub fn job(&self) -> &Job {
+        &self.job
     }
 
     /// Whether the scope is neither cancelled nor complete.
@@ -228,7 +228,8 @@ impl GlobalScope {
         self.launcher().start(start)
     }
 
-    /// As [`CoroutineScope::lazy`].
+    /// As [`CoroutineScope::lazy`]. Start or cancel what is launched in this way: nobody else does, and until then it is not
+    /// freed.
     pub fn lazy(self) -> Launcher {
         self.start(CoroutineStart::Lazy)
     }

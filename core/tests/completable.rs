@@ -247,7 +247,7 @@ fn a_scope_waits_for_a_job_below_it_to_be_completed() {
     root(async |_| {
         let log = Log::new();
         coroutine_scope(async |scope| {
-            let job = CompletableJob::child_of(&scope.job().unwrap());
+            let job = CompletableJob::child_of(scope.job());
             let inside = log.clone();
             scope.launch(async move {
                 yield_now().await;
@@ -333,7 +333,7 @@ fn a_failing_child_of_a_job_below_a_scope_fails_the_scope_and_is_not_reported() 
     root(async |_| {
         let log = Log::new();
         let error = coroutine_scope(async |scope| {
-            let job = CompletableJob::child_of(&scope.job().unwrap());
+            let job = CompletableJob::child_of(scope.job());
             scope
                 .with(reporting(&log) + job.clone())
                 .launch(async { Err(Error::msg("no")) });
@@ -352,7 +352,7 @@ fn a_failing_child_of_a_job_below_a_scope_fails_the_scope_and_is_not_reported() 
 fn a_failing_child_of_a_supervisor_job_is_reported_even_below_a_scope() {
     root(async |scope| {
         let log = Log::new();
-        let job = SupervisorJob::child_of(&scope.job().unwrap());
+        let job = SupervisorJob::child_of(scope.job());
         let failing = scope.with(reporting(&log) + job.clone());
         failing.launch(async { Err(Error::msg("no")) }).join().await;
         assert!(job.is_active() && scope.is_active());
@@ -698,7 +698,7 @@ fn failing_a_deferred_cancels_its_parent_with_the_failure() {
     root(async |_| {
         let failure = Error::msg("no");
         let error = coroutine_scope(async |scope| {
-            let deferred = CompletableDeferred::<i32>::child_of(&scope.job().unwrap());
+            let deferred = CompletableDeferred::<i32>::child_of(scope.job());
             deferred.fail(failure.clone());
             Ok(())
         })
@@ -713,7 +713,7 @@ fn failing_a_deferred_cancels_its_parent_with_the_failure() {
 #[test]
 fn cancelling_a_deferred_leaves_its_parent_active() {
     root(async |scope| {
-        let deferred = CompletableDeferred::<i32>::child_of(&scope.job().unwrap());
+        let deferred = CompletableDeferred::<i32>::child_of(scope.job());
         deferred.cancel();
         assert_eq!(deferred.state(), JobState::Cancelled);
         assert!(scope.is_active());
@@ -725,7 +725,7 @@ fn cancelling_a_deferred_leaves_its_parent_active() {
 #[test]
 fn failing_a_deferred_with_a_cancellation_leaves_its_parent_active() {
     root(async |scope| {
-        let deferred = CompletableDeferred::<i32>::child_of(&scope.job().unwrap());
+        let deferred = CompletableDeferred::<i32>::child_of(scope.job());
         assert!(deferred.fail(Error::cancellation("enough")));
         assert_eq!(deferred.state(), JobState::Cancelled);
         assert!(scope.is_active());
@@ -753,7 +753,7 @@ fn a_scope_waits_for_a_deferred_below_it() {
     root(async |_| {
         let log = Log::new();
         coroutine_scope(async |scope| {
-            let deferred = CompletableDeferred::child_of(&scope.job().unwrap());
+            let deferred = CompletableDeferred::child_of(scope.job());
             let inside = log.clone();
             scope.launch(async move {
                 yield_now().await;
@@ -777,7 +777,7 @@ fn a_failing_deferred_under_a_supervisor_is_kept_and_not_reported() {
         let inside = log.clone();
         let child = scope.with(reporting(&log)).launch(async move {
             supervisor_scope(async |scope| {
-                let deferred = CompletableDeferred::<i32>::child_of(&scope.job().unwrap());
+                let deferred = CompletableDeferred::<i32>::child_of(scope.job());
                 deferred.fail(Error::msg("no"));
                 inside.add((&deferred).await.unwrap_err().to_string());
                 Ok(())

@@ -429,7 +429,7 @@ fn all_coroutines_of_a_dispatcher_that_closes_come_to_their_end() {
                             .await;
                         });
                     }
-                    while !scope.job().unwrap().children().is_empty() {
+                    while !scope.job().children().is_empty() {
                         queue.run();
                         yield_now().await;
                     }

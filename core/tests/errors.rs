@@ -257,7 +257,7 @@ fn debug_of_a_cancellation_shows_the_failure_behind_it() {
     checked(|| {
         run_blocking(async |_| {
             let sibling = supervisor_scope(async |scope| {
-                let group = corox_core::CompletableJob::child_of(&scope.job().unwrap());
+                let group = corox_core::CompletableJob::child_of(scope.job());
                 let sibling = scope
                     .with(group.clone())
                     .spawn(std::future::pending::<Result<()>>());

@@ -298,7 +298,7 @@ fn a_completable_job_without_coroutine_above_leaves_the_report_to_the_child() {
         assert_eq!(log.take(), ["handler: child"]);
 
         let error = run_blocking(async |scope| {
-            let group = CompletableJob::child_of(&scope.job().unwrap());
+            let group = CompletableJob::child_of(scope.job());
             scope
                 .with(logging(&log, "handler") + group)
                 .launch(async { Err::<(), _>(Error::msg("child")) });
@@ -316,7 +316,7 @@ fn the_child_of_a_supervisor_job_reports_by_itself() {
     checked(|| {
         let log = Log::new();
         run_blocking(async |scope| {
-            let supervisor = SupervisorJob::child_of(&scope.job().unwrap());
+            let supervisor = SupervisorJob::child_of(scope.job());
             let launcher = scope.with(logging(&log, "handler") + supervisor.job().clone());
             launcher
                 .launch(async { Err::<(), _>(Error::msg("child")) })
@@ -487,7 +487,7 @@ fn a_foreign_cancellation_that_escapes_is_a_failure() {
             let other = scope.spawn(pending::<Result<i32>>());
             let waiting = scope.spawn(async move { Ok(other.await? + 1) });
             settle().await;
-            let children = scope.job().unwrap().children();
+            let children = scope.job().children();
             children[0].cancel();
             cancelled_with = children[0].cause();
             let error = waiting.await.unwrap_err();

@@ -926,7 +926,7 @@ impl World {
                     Order::Open { id, kind, caught } => {
                         let world = self.clone();
                         let inner = async move |scope: CoroutineScope| {
-                            world.born(id, &scope.job().unwrap());
+                            world.born(id, scope.job());
                             world.body(id).await
                         };
                         let result = match kind {

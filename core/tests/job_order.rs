@@ -160,7 +160,7 @@ fn a_job_is_final_when_its_completion_handlers_are_called() {
 fn a_job_has_left_its_parent_when_its_completion_handlers_are_called() {
     root(async |scope| {
         let (tx, rx) = mpsc::channel();
-        let parent = scope.job().unwrap();
+        let parent = scope.job().clone();
         let job = scope.launch(async {});
         let observed = job.clone();
         job.on_completion(move |_| {
@@ -194,7 +194,7 @@ fn the_caller_of_a_scope_goes_on_after_the_completion_handlers_of_the_scope() {
     root(async |_| {
         let log = Log::new();
         coroutine_scope(async |scope| {
-            at_end(&scope.job().unwrap(), &log, "scope completed");
+            at_end(scope.job(), &log, "scope completed");
             scope.launch(yield_now());
             Ok(())
         })

@@ -30,7 +30,7 @@ fn log_cancelling(log: &Log, job: &Job, event: &str) {
 #[test]
 fn a_child_is_attached_when_launch_returns() {
     root(async |scope| {
-        let parent = scope.job().unwrap();
+        let parent = scope.job().clone();
         let child = scope.launch(async {});
         assert!(child.parent().unwrap().ptr_eq(&parent));
         assert!(parent.children()[0].ptr_eq(&child));
@@ -42,7 +42,7 @@ fn a_child_is_attached_when_launch_returns() {
 #[test]
 fn a_child_is_attached_before_any_of_its_code_runs() {
     root(async |scope| {
-        let parent = scope.job().unwrap();
+        let parent = scope.job().clone();
         let (tx, rx) = mpsc::channel();
         scope
             .start(CoroutineStart::Undispatched)
@@ -88,7 +88,7 @@ fn a_parent_does_not_list_children_that_have_ended() {
         let ended = scope.launch(async {});
         let live = scope.launch(forever());
         ended.join().await;
-        let children = scope.job().unwrap().children();
+        let children = scope.job().children();
         assert!(matches!(&children[..], [child] if child.ptr_eq(&live)));
         live.cancel();
         Ok(())
@@ -104,11 +104,11 @@ fn children_are_listed_in_the_order_of_their_launch() {
         let third = scope.launch(forever());
         second.join().await;
         let fourth = scope.launch(forever());
-        let children = scope.job().unwrap().children();
+        let children = scope.job().children();
         let expected = [first, third, fourth];
         assert_eq!(children.len(), expected.len());
         assert!(children.iter().zip(&expected).all(|(a, b)| a.ptr_eq(b)));
-        scope.job().unwrap().cancel_children();
+        scope.job().cancel_children();
         Ok(())
     });
 }
@@ -162,7 +162,7 @@ fn a_child_attached_to_a_cancelled_parent_has_the_cause_of_the_parent() {
     root(async |_| {
         coroutine_scope(async |scope| {
             let cause = Error::cancellation("enough");
-            scope.job().unwrap().cancel_with(cause.clone());
+            scope.job().cancel_with(cause.clone());
             let child = scope.launch(async {});
             assert!(child.cause().unwrap().ptr_eq(&cause));
             Ok(())
@@ -419,7 +419,7 @@ fn cancelling_a_child_leaves_its_parent_and_siblings_active() {
 fn cancel_children_leaves_the_parent_active() {
     root(async |scope| {
         let child = scope.launch(forever());
-        scope.job().unwrap().cancel_children();
+        scope.job().cancel_children();
         child.join().await;
         assert!(scope.is_active());
         Ok(())
@@ -490,7 +490,7 @@ fn a_child_that_fails_cancels_its_parent_with_the_same_failure() {
 fn a_child_that_fails_cancels_its_parent_before_it_has_ended_itself() {
     root(async |_| {
         coroutine_scope(async |scope| {
-            let parent = scope.job().unwrap();
+            let parent = scope.job().clone();
             let gate = CompletableDeferred::new();
             let child = scope.launch(async {
                 yield_now().await;
@@ -570,7 +570,7 @@ fn a_failing_child_of_a_supervisor_scope_leaves_scope_and_siblings_active() {
 #[test]
 fn a_failing_child_of_a_supervisor_job_leaves_job_and_siblings_active() {
     root(async |scope| {
-        let supervisor = SupervisorJob::child_of(&scope.job().unwrap());
+        let supervisor = SupervisorJob::child_of(scope.job());
         let under = scope.with(supervisor.clone());
         let sibling = under.launch(forever());
         let failing = under
@@ -749,7 +749,7 @@ fn a_coroutine_launched_with_no_parent_is_not_linked_to_its_scope() {
     root(async |scope| {
         let child = scope.with(NonCancellable).launch(forever());
         assert!(child.parent().is_none());
-        assert!(scope.job().unwrap().children().is_empty());
+        assert!(scope.job().children().is_empty());
         child.cancel_and_join().await;
         Ok(())
     });
@@ -795,7 +795,7 @@ fn a_job_given_to_a_builder_is_the_parent_in_place_of_the_scope() {
         let other = CompletableJob::new();
         let child = scope.with(&*other).launch(forever());
         assert!(child.parent().unwrap().ptr_eq(&other));
-        assert!(scope.job().unwrap().children().is_empty());
+        assert!(scope.job().children().is_empty());
         other.cancel();
         assert!(child.is_cancelled());
         child.join().await;

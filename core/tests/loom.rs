@@ -324,7 +324,7 @@ fn a_wake_during_a_probe_is_not_lost() {
 fn the_last_child_never_misses_the_scope_that_is_about_to_wait() {
     model(3, || {
         let result = block_on(coroutine_scope(async |scope| {
-            let child = CompletableJob::child_of(&scope.job().unwrap());
+            let child = CompletableJob::child_of(scope.job());
             thread::spawn(move || child.complete());
             Ok(1)
         }));
@@ -379,7 +379,7 @@ fn a_scope_dropped_while_its_last_child_ends_is_over() {
         let mut other = None;
         let mut job = None;
         let mut scope = Box::pin(coroutine_scope(async |scope| {
-            let own = scope.job().unwrap();
+            let own = scope.job().clone();
             let child = CompletableJob::child_of(&own);
             job = Some(own);
             other = Some(thread::spawn(move || child.complete()));

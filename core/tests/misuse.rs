@@ -437,7 +437,7 @@ fn the_root_that_joins_itself_panics() {
     checked(|| {
         let panicked = panic_of(|| {
             run_blocking(async |scope| {
-                scope.job().unwrap().join().await;
+                scope.job().join().await;
                 Ok(())
             })
         });
@@ -458,7 +458,7 @@ fn waits_that_can_end_are_not_refused() {
                 other.join().await;
                 seen.add("joined");
             });
-            let group = CompletableJob::child_of(&scope.job().unwrap());
+            let group = CompletableJob::child_of(scope.job());
             let (a, seen) = (group.clone(), log.clone());
             // Not below the group: it may wait for it.
             scope.launch(async move {

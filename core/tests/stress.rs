@@ -479,7 +479,7 @@ fn a_wide_tree_of_coroutines_is_cancelled() {
     checked(|| {
         let alive = Count::default();
         run_blocking(async |scope| {
-            let root = CompletableJob::child_of(&scope.job().unwrap());
+            let root = CompletableJob::child_of(scope.job());
             let pool = scope.with(Dispatcher::DEFAULT + (*root).clone());
             for _ in 0..MANY / 4 {
                 let body = alive.one();

@@ -106,7 +106,7 @@ fn a_body_in_place_has_its_own_job() {
             Ok(Job::current().unwrap())
         })
         .await?;
-        assert!(!own.ptr_eq(&scope.job().unwrap()));
+        assert!(!own.ptr_eq(scope.job()));
         Ok(())
     });
 }
@@ -225,7 +225,7 @@ fn two_dispatchers_of_the_same_kind_are_not_equal_and_do_dispatch() {
 #[test]
 fn the_body_is_a_child_of_the_caller_in_place_and_elsewhere() {
     root(async |scope| {
-        let caller = scope.job().unwrap();
+        let caller = scope.job().clone();
         let contexts: [CoroutineContext; 2] = [
             CoroutineName::new("in place").into(),
             Dispatcher::DEFAULT.into(),
@@ -599,7 +599,7 @@ fn ensure_active_gives_the_cancellation_in_a_cancelled_coroutine() {
     root(async |_| {
         let cause = Error::cancellation("enough");
         coroutine_scope(async |scope| {
-            scope.job().unwrap().cancel_with(cause.clone());
+            scope.job().cancel_with(cause.clone());
             assert!(corox_core::ensure_active().unwrap_err().ptr_eq(&cause));
             assert!(scope.ensure_active().unwrap_err().ptr_eq(&cause));
             Ok(())

@@ -92,7 +92,7 @@ async fn watch(state: &Mutex<State>, grace: Duration, armed: &mpsc::Sender<io::R
         state.happened = true;
         state.scope.take()
     };
-    let root = scope.as_ref().and_then(CoroutineScope::job);
+    let root = scope.as_ref().map(|scope| scope.job().clone());
     if let Some(scope) = scope {
         scope.cancel();
     }

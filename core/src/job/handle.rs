@@ -55,7 +55,7 @@ impl Job {
     ///
     /// assert!(Job::current().is_none());
     /// run_blocking(async |scope| {
-    ///     assert!(Job::current().unwrap().ptr_eq(&scope.job().unwrap()));
+    ///     assert!(Job::current().unwrap().ptr_eq(scope.job()));
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -174,7 +174,7 @@ impl Job {
     ///
     /// run_blocking(async |scope| {
     ///     scope.launch(async { await_cancellation().await });
-    ///     scope.job().unwrap().cancel_children();
+    ///     scope.job().cancel_children();
     ///     Ok(())
     /// }).unwrap();
     /// ```
