@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
-use std::sync::Arc;
 
 use crate::context::JobContext;
-use crate::deferred::{Await, Deferred, ResultSlot};
+use crate::deferred::{Await, Deferred, Owns, ResultSlot};
 use crate::error::{Error, Result};
 use crate::frame;
 use crate::job::{Attached, BODY_ENDED, CANCELLING, Job, JobCell, Kind, Slot};
@@ -17,17 +17,18 @@ fn body_less<S: Slot>(
     kind: Kind,
     parent: Option<&Job>,
     location: &'static Location<'static>,
-) -> Arc<JobCell<S>> {
+) -> Job {
     let context = match parent {
         Some(parent) => parent.context().clone(),
         None => frame::with_current(|frame| frame.map(|frame| frame.job().context().clone()))
             .unwrap_or_else(JobContext::own),
     };
     let (cell, attached) = JobCell::attach(slot, kind, context, parent, location);
+    let job = Job(cell);
     if let Attached::Refused(cause) = attached {
-        Job(cell.clone()).cancel_tree(cause);
+        job.cancel_tree(cause);
     }
-    cell
+    job
 }
 
 /// A job without a body: active until it is completed, failed or cancelled by a call, and until its children have ended.
@@ -60,19 +61,19 @@ impl CompletableJob {
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        CompletableJob(Job(body_less((), Kind::JobImpl, None, Location::caller())))
+        CompletableJob(body_less((), Kind::JobImpl, None, Location::caller()))
     }
 
     /// A child of `parent`, which waits for it and cancels it.
     #[track_caller]
     #[must_use]
     pub fn child_of(parent: &Job) -> Self {
-        CompletableJob(Job(body_less(
+        CompletableJob(body_less(
             (),
             Kind::JobImpl,
             Some(parent),
             Location::caller(),
-        )))
+        ))
     }
 
     /// Completes the job: `true` for the one call that did it, `false` if it was completed or cancelled before. It is final
@@ -152,12 +153,12 @@ impl SupervisorJob {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let kind = Kind::SupervisorJobImpl;
-        SupervisorJob(CompletableJob(Job(body_less(
+        SupervisorJob(CompletableJob(body_less(
             (),
             kind,
             None,
             Location::caller(),
-        ))))
+        )))
     }
 
     /// A child of `parent`, which waits for it and cancels it.
@@ -165,12 +166,12 @@ impl SupervisorJob {
     #[must_use]
     pub fn child_of(parent: &Job) -> Self {
         let kind = Kind::SupervisorJobImpl;
-        SupervisorJob(CompletableJob(Job(body_less(
+        SupervisorJob(CompletableJob(body_less(
             (),
             kind,
             Some(parent),
             Location::caller(),
-        ))))
+        )))
     }
 
     /// The job.
@@ -222,18 +223,22 @@ impl From<SupervisorJob> for crate::CoroutineContext {
 /// assert_eq!(answer, 42);
 /// ```
 pub struct CompletableDeferred<T> {
-    cell: Arc<JobCell<ResultSlot<T>>>,
+    /// Its slot is a `ResultSlot<T>`.
     job: Job,
+    result: Owns<T>,
 }
 
 impl<T: Send + 'static> CompletableDeferred<T> {
     fn make(parent: Option<&Job>, location: &'static Location<'static>) -> Self {
         let kind = Kind::CompletableDeferred;
-        let cell = body_less(ResultSlot::new(), kind, parent, location);
         CompletableDeferred {
-            job: Job(cell.clone()),
-            cell,
+            job: body_less(ResultSlot::<T>::new(), kind, parent, location),
+            result: PhantomData,
         }
+    }
+
+    fn slot(&self) -> &ResultSlot<T> {
+        self.job.slot()
     }
 
     /// A deferred without parent.
@@ -280,7 +285,7 @@ impl<T: Send + 'static> CompletableDeferred<T> {
         let mut value = Some(value);
         self.job.end_body_less_unless(CANCELLING, || {
             if let Some(value) = value.take() {
-                self.cell.slot.put(value);
+                self.slot().put(value);
             }
         });
         value.map_or(Ok(()), Err)
@@ -307,8 +312,8 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     where
         T: Clone,
     {
-        self.cell.slot.share();
-        Deferred::new(self.cell.clone())
+        self.slot().share();
+        Deferred::new(self.job.clone())
     }
 
     /// The [`Deferred`] that gets the value by move, and another handle to complete it.
@@ -325,7 +330,7 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     /// }).unwrap();
     /// ```
     pub fn into_deferred(self) -> (Self, Deferred<T>) {
-        let deferred = Deferred::new(self.cell.clone());
+        let deferred = Deferred::new(self.job.clone());
         (self, deferred)
     }
 
@@ -339,8 +344,8 @@ impl<T: Send + 'static> CompletableDeferred<T> {
 impl<T> Clone for CompletableDeferred<T> {
     fn clone(&self) -> Self {
         CompletableDeferred {
-            cell: self.cell.clone(),
             job: self.job.clone(),
+            result: PhantomData,
         }
     }
 }

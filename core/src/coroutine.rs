@@ -58,19 +58,18 @@ impl<T: Send + 'static> Outcome<T> for ResultSlot<T> {
 
 pin_project! {
     /// The future of the task.
-    struct Coroutine<F: Future, S: ?Sized, T, M> {
-        cell: Arc<JobCell<S>>,
+    struct Coroutine<F: Future, S, T, M> {
         // Runs also if it was cancelled before its first poll (J-6).
         atomic: bool,
         ended: bool,
         // From what the body gives to the result.
         map: M,
-        result: std::marker::PhantomData<fn(T)>,
+        result: std::marker::PhantomData<fn(S, T)>,
         #[pin]
         driver: Driver<F>,
     }
 
-    impl<F: Future, S: ?Sized, T, M> PinnedDrop for Coroutine<F, S, T, M> {
+    impl<F: Future, S, T, M> PinnedDrop for Coroutine<F, S, T, M> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if !*this.ended {
@@ -90,9 +89,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let skipped = !*this.atomic
-            && !this.driver.was_polled()
-            && this.cell.core.flags.any(crate::job::CANCELLING);
+        let skipped =
+            !*this.atomic && !this.driver.was_polled() && this.driver.frame().job().is_cancelled();
         let end = if skipped {
             End {
                 ended: Ended::Dropped,
@@ -109,7 +107,7 @@ where
         let failure = match end.ended {
             Ended::Returned(output) => match (this.map)(output) {
                 Ok(value) => {
-                    this.cell.slot.store(value);
+                    job.slot::<S>().store(value);
                     None
                 }
                 Err(error) => Some(error_of_body(job, error)),
@@ -177,9 +175,8 @@ where
     let context = JobContext::own();
     let (cell, _attached) =
         JobCell::attach((), Kind::Standalone, context, parent, Location::caller());
-    let job = Job(cell.clone());
-    let coroutine = Coroutine {
-        cell,
+    let job = Job(cell);
+    let coroutine = Coroutine::<_, (), _, _> {
         atomic: false,
         ended: false,
         map: |output| output,
@@ -222,9 +219,9 @@ impl<S: Slot> OnClose for JobCell<S> {
 }
 
 /// A coroutine whose parent had already ended.
-pub(crate) struct Refused<F, S> {
+pub(crate) struct Refused<F> {
     pub(crate) body: F,
-    cell: Arc<JobCell<S>>,
+    job: Job,
 }
 
 impl Spec<'_> {
@@ -234,7 +231,7 @@ impl Spec<'_> {
     /// # Panics
     ///
     /// With the panic of a custom dispatcher, after the coroutine has failed with it.
-    pub(crate) fn start<F, S, T, M>(self, slot: S, body: F, map: M) -> Arc<JobCell<S>>
+    pub(crate) fn start<F, S, T, M>(self, slot: S, body: F, map: M) -> Job
     where
         F: Future + Send + 'static,
         S: Outcome<T>,
@@ -242,24 +239,18 @@ impl Spec<'_> {
         M: Fn(F::Output) -> Result<T> + Send + 'static,
     {
         match self.try_start(slot, body, map) {
-            Ok(cell) => cell,
-            Err(Refused { body, cell }) => {
+            Ok(job) => job,
+            Err(Refused { body, job }) => {
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
-                    let job = Job(cell.clone());
                     report_uncaught(&job, &Error::from_panic(payload, job.location()));
                 }
-                cell
+                job
             }
         }
     }
 
     /// The same, and gives the body back if the parent has ended; its job is then over, too.
-    pub(crate) fn try_start<F, S, T, M>(
-        self,
-        slot: S,
-        body: F,
-        map: M,
-    ) -> Result<Arc<JobCell<S>>, Refused<F, S>>
+    pub(crate) fn try_start<F, S, T, M>(self, slot: S, body: F, map: M) -> Result<Job, Refused<F>>
     where
         F: Future + Send + 'static,
         S: Outcome<T>,
@@ -268,15 +259,15 @@ impl Spec<'_> {
     {
         let (cell, attached) =
             JobCell::attach(slot, self.kind, self.context, self.parent, self.location);
-        let job = Job(cell.clone());
         if let Attached::Refused(cause) = attached {
+            let job = Job(cell);
             job.cancel_tree(cause);
             job.end_body();
-            return Err(Refused { body, cell });
+            return Err(Refused { body, job });
         }
         cell.watch_runtime(self.parent);
-        let coroutine = Coroutine {
-            cell: cell.clone(),
+        let job = Job(cell);
+        let coroutine = Coroutine::<_, S, _, _> {
             atomic: matches!(
                 self.start,
                 CoroutineStart::Atomic | CoroutineStart::Undispatched
@@ -297,8 +288,8 @@ impl Spec<'_> {
             CoroutineStart::Undispatched => task.run(),
             CoroutineStart::Lazy => {
                 let refused = {
-                    let mut inner = cell.core.inner.lock();
-                    if cell.core.flags.any(crate::job::STARTED) {
+                    let mut inner = job.core().inner.lock();
+                    if job.core().flags.any(crate::job::STARTED) {
                         Some(task)
                     } else {
                         inner.unstarted = Some(task);
@@ -314,6 +305,6 @@ impl Spec<'_> {
                 }
             }
         }
-        Ok(cell)
+        Ok(job)
     }
 }

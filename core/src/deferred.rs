@@ -1,7 +1,9 @@
 //! Jobs with a result.
 
+use std::any::Any;
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,9 +13,12 @@ use std::task::{Context, Poll};
 use crate::error::{Error, Result};
 use crate::exception_handler::report_uncaught;
 use crate::frame;
-use crate::job::{Job, JobCell, Slot, Waiting};
+use crate::job::{Job, Slot, Waiting};
 use crate::probe;
 use crate::shim::Mutex;
+
+/// In place of the slot in a handle, which knows it by its job: `Send` and `Sync` as the slot is, for `T: Send`.
+pub(crate) type Owns<T> = PhantomData<Arc<std::sync::Mutex<T>>>;
 
 /// The result of a coroutine, inside its job.
 pub(crate) struct ResultSlot<T> {
@@ -47,6 +52,10 @@ enum Read<T> {
 }
 
 impl<T: Send + 'static> Slot for ResultSlot<T> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
     fn discard(&self, job: &Job) {
         let old = std::mem::replace(&mut *self.value.lock(), Value::Taken);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(old))) {
@@ -155,16 +164,22 @@ impl<T> Drop for PutBack<'_, T> {
 /// ```
 #[must_use = "a deferred that nobody awaits hides its result; use `launch` for work without one"]
 pub struct Deferred<T> {
-    cell: Arc<JobCell<ResultSlot<T>>>,
+    /// Its slot is a `ResultSlot<T>`.
     job: Job,
+    result: Owns<T>,
 }
 
 impl<T: Send + 'static> Deferred<T> {
-    pub(crate) fn new(cell: Arc<JobCell<ResultSlot<T>>>) -> Self {
+    /// A handle of `job`, whose slot must be a `ResultSlot<T>`.
+    pub(crate) fn new(job: Job) -> Self {
         Deferred {
-            job: Job(cell.clone()),
-            cell,
+            job,
+            result: PhantomData,
         }
+    }
+
+    fn slot(&self) -> &ResultSlot<T> {
+        self.job.slot()
     }
 
     /// The job.
@@ -198,9 +213,9 @@ impl<T: Send + 'static> Deferred<T> {
         if !self.job.is_completed() {
             return None;
         }
-        self.cell.slot.share();
+        self.slot().share();
         loop {
-            match read_final(&self.cell, &self.job) {
+            match read_final(&self.job) {
                 Some(result) => return Some(result),
                 // Another thread is inside `T::clone`.
                 None => std::thread::yield_now(),
@@ -222,11 +237,8 @@ impl<T: Send + 'static> Deferred<T> {
 /// Another handle of the same deferred; from now on each await gives a clone of the value.
 impl<T: Clone + Send + 'static> Clone for Deferred<T> {
     fn clone(&self) -> Self {
-        self.cell.slot.share();
-        Deferred {
-            cell: self.cell.clone(),
-            job: self.job.clone(),
-        }
+        self.slot().share();
+        Deferred::new(self.job.clone())
     }
 }
 
@@ -250,11 +262,11 @@ impl<T> fmt::Debug for Deferred<T> {
 }
 
 /// The result of a job that is final; `None` if another thread is cloning it.
-pub(crate) fn read_final<T>(cell: &JobCell<ResultSlot<T>>, job: &Job) -> Option<Result<T>> {
+pub(crate) fn read_final<T: Send + 'static>(job: &Job) -> Option<Result<T>> {
     if let Some(cause) = job.final_cause() {
         return Some(Err(cause));
     }
-    match cell.slot.read() {
+    match job.slot::<ResultSlot<T>>().read() {
         Read::Value(value) => Some(Ok(value)),
         Read::Busy => None,
         Read::Taken => Some(Err(Error::msg(format!(
@@ -266,8 +278,9 @@ pub(crate) fn read_final<T>(cell: &JobCell<ResultSlot<T>>, job: &Job) -> Option<
 /// The future of awaiting a [`Deferred`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Await<T> {
-    cell: Arc<JobCell<ResultSlot<T>>>,
+    /// Its slot is a `ResultSlot<T>`.
     job: Job,
+    result: Owns<T>,
     waiting: Waiting,
     reason: probe::WaitReason,
     started: bool,
@@ -275,10 +288,10 @@ pub struct Await<T> {
 
 impl<T> Await<T> {
     #[track_caller]
-    fn new(cell: Arc<JobCell<ResultSlot<T>>>, job: Job) -> Self {
+    fn new(job: Job) -> Self {
         Await {
-            cell,
             job,
+            result: PhantomData,
             waiting: Waiting::default(),
             reason: probe::WaitReason::here(&probe::Reason("await")),
             started: false,
@@ -298,7 +311,13 @@ impl<T> fmt::Debug for Await<T> {
 
 impl<T> Unpin for Await<T> {}
 
-impl<T> Future for Await<T> {
+impl<T> Drop for Await<T> {
+    fn drop(&mut self) {
+        self.waiting.end(&self.job);
+    }
+}
+
+impl<T: Send + 'static> Future for Await<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
@@ -312,7 +331,7 @@ impl<T> Future for Await<T> {
             }
         }
         match this.waiting.poll(&this.job, cx) {
-            Poll::Ready(()) => match read_final(&this.cell, &this.job) {
+            Poll::Ready(()) => match read_final(&this.job) {
                 Some(result) => Poll::Ready(result),
                 None => {
                     cx.waker().wake_by_ref();
@@ -334,7 +353,7 @@ impl<T: Send + 'static> IntoFuture for Deferred<T> {
 
     #[track_caller]
     fn into_future(self) -> Await<T> {
-        Await::new(self.cell, self.job)
+        Await::new(self.job)
     }
 }
 
@@ -345,7 +364,7 @@ impl<T: Clone + Send + 'static> IntoFuture for &Deferred<T> {
 
     #[track_caller]
     fn into_future(self) -> Await<T> {
-        self.cell.slot.share();
-        Await::new(self.cell.clone(), self.job.clone())
+        self.slot().share();
+        Await::new(self.job.clone())
     }
 }

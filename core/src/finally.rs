@@ -208,7 +208,7 @@ where
     // The closure is called inside the new coroutine, so that its panic belongs to that.
     let body = CleanupBody(Some(cleanup), None);
     match spec.try_start((), body, LaunchOutput::into_result) {
-        Ok(cell) => Ok(Job(cell)),
+        Ok(job) => Ok(job),
         Err(refused) => match refused.body.0 {
             Some(cleanup) => Err(cleanup),
             None => unreachable!("a refused body was not polled"),

@@ -157,7 +157,7 @@ impl CoroutineScope {
         F: Future<Output: LaunchOutput> + Send + 'static,
     {
         let spec = self.spec(Kind::Standalone, Location::caller());
-        Job(spec.start((), body, LaunchOutput::into_result))
+        spec.start((), body, LaunchOutput::into_result)
     }
 
     /// Launches a coroutine with a result, as a child of this scope.
@@ -340,7 +340,7 @@ impl Launcher {
             _ => Kind::Standalone,
         };
         let spec = self.spec(kind, Location::caller());
-        Job(spec.start((), body, LaunchOutput::into_result))
+        spec.start((), body, LaunchOutput::into_result)
     }
 
     /// See [`CoroutineScope::spawn`].

@@ -1,9 +1,9 @@
 //! Running a part of a coroutine in another context.
 
 use std::future::{Future, pending, poll_fn};
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use corox_scheduler::{mark_yield, run_in_place};
@@ -13,7 +13,7 @@ use crate::coroutine::{CoroutineStart, Spec};
 use crate::deferred::{ResultSlot, read_final};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
-use crate::job::{Job, JobCell, Kind, Waiting};
+use crate::job::{Job, Kind, Waiting};
 use crate::probe::{Reason, WaitReason};
 use crate::scope_builders::{ScopeFuture, open};
 
@@ -123,10 +123,10 @@ where
         let frame = FrameRef::section(outer.job().clone());
         (Hold::take(outer, &frame), frame)
     });
-    let cell = spec.start(ResultSlot::new(), body, |result| result);
+    let job = spec.start(ResultSlot::new(), body, |result| result);
     Elsewhere {
-        job: Job(cell.clone()),
-        cell,
+        job,
+        result: PhantomData,
         section,
         waiting: Waiting::default(),
         reason: WaitReason::at(&Reason("with_context"), location),
@@ -185,7 +185,7 @@ where
 
 /// Waits for a body that runs on another dispatcher, and holds the frame around it meanwhile.
 struct Elsewhere<T: Send + 'static> {
-    cell: Arc<JobCell<ResultSlot<T>>>,
+    result: PhantomData<fn() -> T>,
     job: Job,
     section: Option<(Hold, FrameRef)>,
     waiting: Waiting,
@@ -210,7 +210,7 @@ impl<T: Send + 'static> Future for Elsewhere<T> {
         }
         this.over = true;
         this.section = None;
-        match read_final(&this.cell, &this.job) {
+        match read_final::<T>(&this.job) {
             // Prompt cancellation: the value is dropped, the coroutine does not go past this point (J-29, J-31).
             Some(Ok(_)) if frame::cancelled_here() => Poll::Pending,
             Some(result) => Poll::Ready(result),
@@ -221,6 +221,7 @@ impl<T: Send + 'static> Future for Elsewhere<T> {
 
 impl<T: Send + 'static> Drop for Elsewhere<T> {
     fn drop(&mut self) {
+        self.waiting.end(&self.job);
         if self.over {
             return;
         }

@@ -22,9 +22,16 @@ use crate::shim::{AtomicU64, Mutex};
 pub(crate) trait Slot: Any + Send + Sync {
     /// Drops a value that was stored before the job was cancelled: nobody may see it any more.
     fn discard(&self, _job: &Job) {}
+
+    /// For [`Job::slot`].
+    fn as_any(&self) -> &dyn Any;
 }
 
-impl Slot for () {}
+impl Slot for () {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
 
 /// What kind of coroutine or job this is; decides how failures travel and what the debug string says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,6 +11,31 @@ use crate::exception_handler::report_uncaught;
 use crate::node_list::NodeList;
 use crate::probe;
 
+/// What came of counting down.
+enum Counted {
+    /// The body or children are still there.
+    Waits,
+    /// Sealed, with a cause that has to be handled before the job is final.
+    Sealed,
+    /// Ended normally, and final.
+    Final(Left),
+}
+
+/// What is taken out of a job when it becomes final.
+struct Left {
+    nodes: NodeList<Node>,
+    parent: Option<Job>,
+}
+
+impl Inner {
+    fn leave(&mut self) -> Left {
+        Left {
+            nodes: std::mem::replace(&mut self.nodes, NodeList::new()),
+            parent: self.parent.take(),
+        }
+    }
+}
+
 impl Job {
     /// Starts a lazy job: gives its coroutine to be dispatched. `None` if it was started or cancelled before.
     pub(crate) fn begin(&self) -> Option<Option<Task>> {
@@ -28,15 +53,13 @@ impl Job {
 
     /// The body has ended, or was dropped; once for each job.
     pub(crate) fn end_body(&self) {
-        let ended = {
+        let counted = {
             let mut inner = self.core().inner.lock();
             debug_assert!(!self.core().flags.any(BODY_ENDED));
             self.core().flags.set(BODY_ENDED);
             self.count_down(&mut inner)
         };
-        if ended {
-            self.complete();
-        }
+        self.complete(counted);
     }
 
     /// The same for a job without body: `true` for the call that ended it.
@@ -47,7 +70,7 @@ impl Job {
     /// The same, unless one of `flags` is set, with `store` for the result; the look, the store and the end are one step.
     /// `store` runs under the lock.
     pub(crate) fn end_body_less_unless(&self, flags: u8, store: impl FnOnce()) -> bool {
-        let ended = {
+        let counted = {
             let mut inner = self.core().inner.lock();
             if self.core().flags.any(BODY_ENDED | flags) {
                 return false;
@@ -56,51 +79,67 @@ impl Job {
             self.core().flags.set(BODY_ENDED);
             self.count_down(&mut inner)
         };
-        if ended {
-            self.complete();
-        }
+        self.complete(counted);
         true
     }
 
-    /// Takes one from the count; at 0 the job is sealed, under the same lock, and `complete` must follow.
-    fn count_down(&self, inner: &mut Inner) -> bool {
+    /// Takes one from the count; at 0 the job is sealed, and final if there is nothing to be handled before. `complete` must
+    /// follow, outside the lock.
+    fn count_down(&self, inner: &mut Inner) -> Counted {
         inner.pending -= 1;
-        if inner.pending == 0 {
-            self.core().flags.set(SEALED);
+        if inner.pending > 0 {
+            return Counted::Waits;
         }
-        inner.pending == 0
+        if self.core().flags.any(CANCELLING) {
+            self.core().flags.set(SEALED);
+            return Counted::Sealed;
+        }
+        self.core().flags.set(SEALED | FINAL);
+        Counted::Final(inner.leave())
     }
 
-    /// Completes a sealed job, then each parent whose last child that was. The order is that of J-15, steps 5 to 10.
-    fn complete(&self) {
-        let mut job = self.clone();
+    /// Step 6 of J-15 for a sealed job with a cause, then its final state.
+    fn finish(&self, cause: &Error) -> Left {
+        self.0.slot.discard(self);
+        let mut failure = Some(cause).filter(|cause| !cause.is_cancellation());
+        if failure.is_some_and(|failure| self.handle_failure(failure)) {
+            failure = None;
+        }
         loop {
-            let cause = job.freeze_cause();
-            if cause.is_some() {
-                job.0.slot.discard(&job);
+            let mut inner = self.core().inner.lock();
+            let abandoned = self.core().flags.any(ABANDONED);
+            if let Some(failure) = failure.take().filter(|_| abandoned) {
+                // Abandoned between the two looks.
+                drop(inner);
+                report_uncaught(self, failure);
+                continue;
             }
-            let mut failure = cause.as_ref().filter(|cause| !cause.is_cancellation());
-            if failure.is_some_and(|failure| job.handle_failure(failure)) {
-                failure = None;
-            }
-            let (nodes, parent) = loop {
-                let mut inner = job.core().inner.lock();
-                let abandoned = job.core().flags.any(ABANDONED);
-                if let Some(failure) = failure.take().filter(|_| abandoned) {
-                    // Abandoned between the two looks.
-                    drop(inner);
-                    report_uncaught(&job, failure);
-                    continue;
+            self.core().flags.set(FINAL | STARTED);
+            return inner.leave();
+        }
+    }
+
+    /// Completes a job that was counted down, then each parent whose last child that was. The order is that of J-15, steps
+    /// 5 to 10.
+    fn complete(&self, mut counted: Counted) {
+        let mut above: Option<Job> = None;
+        loop {
+            let job = above.as_ref().unwrap_or(self);
+            let (cause, left) = match counted {
+                Counted::Waits => return,
+                Counted::Final(left) => (None, left),
+                Counted::Sealed => {
+                    let cause = job.freeze_cause();
+                    let left = job.finish(&cause);
+                    (Some(cause), left)
                 }
-                job.core().flags.set(FINAL | STARTED);
-                let nodes = std::mem::replace(&mut inner.nodes, NodeList::new());
-                break (nodes, inner.parent.take());
             };
+            let Left { nodes, parent } = left;
             probe::forget(job.core());
             for node in nodes.into_values() {
                 match node {
                     Node::OnCompletion(handler) | Node::OnCancelling(handler) => {
-                        handler.call_once(&job, cause.as_ref());
+                        handler.call_once(job, cause.as_ref());
                     }
                     Node::Waiter(waker) => waker.wake(),
                     Node::Section(frame) => frame.frame().waker.wake(),
@@ -112,24 +151,19 @@ impl Job {
                 job.core().frame.waker.wake();
             }
             let Some(parent) = parent else { return };
-            let (child, ended) = {
+            let child = {
                 let mut inner = parent.core().inner.lock();
                 let child = inner.nodes.remove(job.core().key());
-                (child, parent.count_down(&mut inner))
+                counted = parent.count_down(&mut inner);
+                child
             };
             drop(child);
-            if !ended {
-                return;
-            }
-            job = parent;
+            above = Some(parent);
         }
     }
 
     /// Chooses the final cause: the first failure, else the first cancellation; the other failures are attached to it (J-24).
-    fn freeze_cause(&self) -> Option<Error> {
-        if !self.core().flags.any(CANCELLING) {
-            return None;
-        }
+    fn freeze_cause(&self) -> Error {
         let (cause, others) = {
             let mut inner = self.core().inner.lock();
             let mut all: Vec<_> = inner.root.take().into_iter().collect();
@@ -147,7 +181,7 @@ impl Job {
                 cause.add_suppressed(other);
             }
         }
-        Some(cause)
+        cause
     }
 
     /// J-15 step 6: the parent, else the handler. `true` if the handler was told.

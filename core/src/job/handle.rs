@@ -38,6 +38,12 @@ impl Job {
         &self.0.core
     }
 
+    /// The place of the result, which whoever made the job knows to be an `S`.
+    pub(crate) fn slot<S: Slot>(&self) -> &S {
+        let slot = self.0.slot.as_any().downcast_ref();
+        slot.expect("the handle of a job has the type of its result")
+    }
+
     pub(crate) fn context(&self) -> &JobContext {
         &self.core().context
     }

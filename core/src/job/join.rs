@@ -12,9 +12,9 @@ use crate::frame;
 use crate::node_list::Key;
 use crate::probe;
 
-/// The registration of one who waits for a job; taken back when dropped.
+/// The registration of one who waits for a job; who has it ends it.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(Option<(Job, Key)>);
+pub(crate) struct Waiting(Option<Key>);
 
 impl Waiting {
     /// Registers the waker, or sees that the job is final.
@@ -24,45 +24,26 @@ impl Waiting {
             self.0 = None;
             return Poll::Ready(());
         }
-        let old = {
-            let mut inner = core.inner.lock();
-            if core.flags.any(FINAL) {
-                None
-            } else {
-                match self
-                    .0
-                    .as_ref()
-                    .and_then(|(_, key)| inner.nodes.get_mut(*key))
-                {
-                    Some(Node::Waiter(waker)) if waker.will_wake(cx.waker()) => {
-                        return Poll::Pending;
-                    }
-                    Some(node) => Some(std::mem::replace(node, Node::Waiter(cx.waker().clone()))),
-                    None => {
-                        let key = inner.nodes.push(Node::Waiter(cx.waker().clone()));
-                        drop(inner);
-                        self.0 = Some((job.clone(), key));
-                        return Poll::Pending;
-                    }
-                }
-            }
-        };
-        match old {
-            Some(old) => {
-                drop(old);
-                Poll::Pending
-            }
-            None => {
-                self.0 = None;
-                Poll::Ready(())
-            }
+        let mut inner = core.inner.lock();
+        if core.flags.any(FINAL) {
+            self.0 = None;
+            return Poll::Ready(());
         }
+        match self.0.and_then(|key| inner.nodes.get_mut(key)) {
+            Some(Node::Waiter(waker)) if waker.will_wake(cx.waker()) => {}
+            Some(node) => {
+                let old = std::mem::replace(node, Node::Waiter(cx.waker().clone()));
+                drop(inner);
+                drop(old);
+            }
+            None => self.0 = Some(inner.nodes.push(Node::Waiter(cx.waker().clone()))),
+        }
+        Poll::Pending
     }
-}
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some((job, key)) = self.0.take() {
+    /// Takes the registration at `job` back.
+    pub(crate) fn end(&mut self, job: &Job) {
+        if let Some(key) = self.0.take() {
             drop(job.core().remove(key));
         }
     }
@@ -140,6 +121,12 @@ impl Job {
     pub fn cancel_and_join(&self) -> Join {
         self.cancel();
         self.join()
+    }
+}
+
+impl Drop for Join {
+    fn drop(&mut self) {
+        self.waiting.end(&self.job);
     }
 }
 
