@@ -24,19 +24,29 @@ impl Waiting {
             self.0 = None;
             return Poll::Ready(());
         }
+        if let Some(key) = self.0 {
+            let mut inner = core.inner.lock();
+            if let Some(Node::Waiter(waker)) = inner.nodes.get_mut(key) {
+                if waker.will_wake(cx.waker()) {
+                    return Poll::Pending;
+                }
+            }
+        }
+        // Cloned without the lock: a waker is foreign code.
+        let waker = Node::Waiter(cx.waker().clone());
         let mut inner = core.inner.lock();
         if core.flags.any(FINAL) {
+            drop(inner);
             self.0 = None;
             return Poll::Ready(());
         }
         match self.0.and_then(|key| inner.nodes.get_mut(key)) {
-            Some(Node::Waiter(waker)) if waker.will_wake(cx.waker()) => {}
             Some(node) => {
-                let old = std::mem::replace(node, Node::Waiter(cx.waker().clone()));
+                let old = std::mem::replace(node, waker);
                 drop(inner);
                 drop(old);
             }
-            None => self.0 = Some(inner.nodes.push(Node::Waiter(cx.waker().clone()))),
+            None => self.0 = Some(inner.nodes.push(waker)),
         }
         Poll::Pending
     }
