@@ -86,6 +86,9 @@ async fn watch(state: &Mutex<State>, grace: Duration, armed: &mpsc::Sender<io::R
         }
     }
 
+    // Listens before it says that it does: a second Ctrl-C in between would be lost.
+    let mut second = pin!(tokio::signal::ctrl_c());
+    let _ = poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx))).await;
     eprintln!("interrupted");
     let scope = {
         let mut state = lock(state);
@@ -99,7 +102,7 @@ async fn watch(state: &Mutex<State>, grace: Duration, armed: &mpsc::Sender<io::R
     tokio::select! {
         () = tokio::time::sleep(grace.saturating_sub(MARGIN)) => {}
         // A second Ctrl-C: the user does not want to wait.
-        _ = tokio::signal::ctrl_c() => {}
+        _ = second => {}
     }
     eprintln!("could not stop: {}", remaining(root.as_ref()));
     process::exit(EXIT_CODE.into());
