@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
 
-use crate::context::JobContext;
 use crate::deferred::{Await, Deferred, Owns, ResultSlot};
 use crate::error::{Error, Result};
 use crate::frame;
 use crate::job::{Attached, BODY_ENDED, CANCELLING, Job, JobCell, Kind, Slot};
+use crate::job_context::JobContext;
 
 fn body_less<S: Slot>(
     slot: S,
@@ -23,6 +23,25 @@ fn body_less<S: Slot>(
         None => frame::with_current(|frame| frame.map(|frame| frame.job().context().clone()))
             .unwrap_or_else(JobContext::own),
     };
+    attach(slot, kind, context, parent, location)
+}
+
+/// A body-less job without parent in the given context.
+pub(crate) fn body_less_in(
+    context: JobContext,
+    kind: Kind,
+    location: &'static Location<'static>,
+) -> Job {
+    attach((), kind, context, None, location)
+}
+
+fn attach<S: Slot>(
+    slot: S,
+    kind: Kind,
+    context: JobContext,
+    parent: Option<&Job>,
+    location: &'static Location<'static>,
+) -> Job {
     let (cell, attached) = JobCell::attach(slot, kind, context, parent, location);
     let job = Job(cell);
     if let Attached::Refused(cause) = attached {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use corox_scheduler::Dispatcher;
 
+use crate::context_element::{ContextElement, Elements};
+use crate::error::Result;
 use crate::exception_handler::ExceptionHandler;
+use crate::frame;
 use crate::job::Job;
-use crate::shim::{Home, resolve};
 
 /// A name for coroutines, shown in dumps, in [`thread_label`](crate::thread_label) and in error messages.
 ///
@@ -66,8 +68,8 @@ pub(crate) enum Parent {
 /// A set of context elements: what [`CoroutineScope::with`](crate::CoroutineScope::with) and
 /// [`with_context`](crate::with_context) lay over the context of the surrounding coroutine.
 ///
-/// Elements are [`Dispatcher`], [`CoroutineName`], [`ExceptionHandler`], [`Job`] (the parent) and [`NonCancellable`] (no
-/// parent). `+` joins them; of two of a kind the right one counts.
+/// Elements are [`Dispatcher`], [`CoroutineName`], [`ExceptionHandler`], [`Job`] (the parent), [`NonCancellable`] (no parent)
+/// and types of your own ([`ContextElement`]). `+` joins them; of two of a kind the right one counts.
 ///
 /// ```
 /// use corox_core::{CoroutineContext, CoroutineName, Dispatcher};
@@ -80,6 +82,7 @@ pub struct CoroutineContext {
     pub(crate) dispatcher: Option<Dispatcher>,
     pub(crate) name: Option<CoroutineName>,
     pub(crate) handler: Option<ExceptionHandler>,
+    pub(crate) elements: Option<Elements>,
     pub(crate) parent: Option<Parent>,
 }
 
@@ -89,6 +92,47 @@ impl CoroutineContext {
     #[doc(alias = "EmptyCoroutineContext")]
     pub fn empty() -> Self {
         CoroutineContext::default()
+    }
+
+    /// The elements of the coroutine or scope that this code runs in, its [`Job`] among them; outside coroutines the empty
+    /// set.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineContext, CoroutineName, run_blocking};
+    ///
+    /// assert!(CoroutineContext::current().is_empty());
+    /// run_blocking(async |scope| {
+    ///     scope.with(CoroutineName::new("a")).launch(async {
+    ///         assert_eq!(CoroutineContext::current().name().unwrap().as_str(), "a");
+    ///     });
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[must_use]
+    #[doc(alias = "currentCoroutineContext")]
+    #[doc(alias = "coroutineContext")]
+    pub fn current() -> Self {
+        frame::current_job().map_or_else(Self::empty, |job| {
+            let set = job.context().to_set();
+            CoroutineContext {
+                parent: Some(Parent::Job(job)),
+                ..set
+            }
+        })
+    }
+
+    /// Whether the set has no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes_no_element() && self.parent.is_none()
+    }
+
+    /// Whether no element but the parent is in the set.
+    pub(crate) fn changes_no_element(&self) -> bool {
+        self.dispatcher.is_none()
+            && self.name.is_none()
+            && self.handler.is_none()
+            && self.elements.is_none()
     }
 
     /// The dispatcher, if the set has one.
@@ -109,7 +153,73 @@ impl CoroutineContext {
         self.handler.as_ref()
     }
 
-    /// The parent, if the set names one.
+    /// The element of your own type `E`, if the set has one.
+    ///
+    /// ```
+    /// use corox_core::{ContextElement, CoroutineContext, CoroutineName};
+    ///
+    /// struct Depth(u32);
+    /// impl ContextElement for Depth {}
+    ///
+    /// let context = CoroutineContext::from(Depth(1)) + CoroutineName::new("a") + Depth(2);
+    /// assert_eq!(context.get::<Depth>().unwrap().0, 2);
+    /// assert!(context.without::<Depth>().get::<Depth>().is_none());
+    /// ```
+    #[must_use]
+    pub fn get<E: ContextElement>(&self) -> Option<&E> {
+        self.elements.as_ref().and_then(Elements::get)
+    }
+
+    /// Whether `test` holds for some element of type `E`.
+    pub(crate) fn any<E: ContextElement>(&self, test: impl FnMut(&E) -> bool) -> bool {
+        self.elements
+            .as_ref()
+            .is_some_and(|elements| elements.all().any(test))
+    }
+
+    /// The set without its elements of your own type `E`.
+    #[must_use]
+    #[doc(alias = "minusKey")]
+    pub fn without<E: ContextElement>(mut self) -> Self {
+        self.elements = self.elements.and_then(|elements| elements.without::<E>());
+        self
+    }
+
+    /// Whether the job in the set is active; `true` without one.
+    #[must_use]
+    #[doc(alias = "isActive")]
+    pub fn is_active(&self) -> bool {
+        self.job().is_none_or(Job::is_active)
+    }
+
+    /// [`Job::ensure_active`] of the job in the set; `Ok` without one.
+    ///
+    /// # Errors
+    ///
+    /// The cancellation, if the job is cancelled or complete.
+    #[doc(alias = "ensureActive")]
+    pub fn ensure_active(&self) -> Result<()> {
+        self.job().map_or(Ok(()), Job::ensure_active)
+    }
+
+    /// Cancels the job in the set; does nothing without one.
+    #[track_caller]
+    pub fn cancel(&self) {
+        if let Some(job) = self.job() {
+            job.cancel();
+        }
+    }
+
+    /// Cancels each child of the job in the set; does nothing without one.
+    #[track_caller]
+    #[doc(alias = "cancelChildren")]
+    pub fn cancel_children(&self) {
+        if let Some(job) = self.job() {
+            job.cancel_children();
+        }
+    }
+
+    /// The job, if the set has one: that of the current coroutine, or the parent that a coroutine is to get.
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         match &self.parent {
@@ -126,6 +236,7 @@ impl CoroutineContext {
             dispatcher: other.dispatcher.or(self.dispatcher),
             name: other.name.or(self.name),
             handler: other.handler.or(self.handler),
+            elements: Elements::merge(self.elements, other.elements),
             parent: other.parent.or(self.parent),
         }
     }
@@ -137,8 +248,18 @@ impl fmt::Debug for CoroutineContext {
             .field("dispatcher", &self.dispatcher)
             .field("name", &self.name)
             .field("handler", &self.handler)
+            .field("elements", &self.elements)
             .field("parent", &self.parent)
             .finish()
+    }
+}
+
+impl<E: ContextElement> From<E> for CoroutineContext {
+    fn from(element: E) -> Self {
+        CoroutineContext {
+            elements: Some(Elements::of(element)),
+            ..Default::default()
+        }
     }
 }
 
@@ -246,71 +367,3 @@ dispatcher_plus!(
     Job,
     NonCancellable
 );
-
-/// The context that a job runs in, resolved: shared by a whole tree until somebody changes an element.
-#[derive(Clone)]
-pub(crate) struct JobContext(Arc<JobContextData>);
-
-pub(crate) struct JobContextData {
-    pub(crate) home: Home,
-    pub(crate) dispatcher: Dispatcher,
-    pub(crate) name: Option<CoroutineName>,
-    pub(crate) handler: Option<ExceptionHandler>,
-}
-
-impl std::ops::Deref for JobContext {
-    type Target = JobContextData;
-    fn deref(&self) -> &JobContextData {
-        &self.0
-    }
-}
-
-impl JobContext {
-    pub(crate) fn new(home: Home, dispatcher: Dispatcher) -> JobContext {
-        JobContext(Arc::new(JobContextData {
-            home,
-            dispatcher,
-            name: None,
-            handler: None,
-        }))
-    }
-
-    /// The context of a root that is entered here, outside any coroutine (decision 22).
-    pub(crate) fn of_this_thread() -> JobContext {
-        let (home, dispatcher) = Home::current();
-        JobContext::new(home, dispatcher)
-    }
-
-    /// The context of roots that belong to no place: the process's own pool.
-    pub(crate) fn own() -> JobContext {
-        let home = Home::own();
-        let dispatcher = resolve(&Dispatcher::DEFAULT, &home);
-        JobContext::new(home, dispatcher)
-    }
-
-    /// This context with the elements of `changes` over it; the parent among them is not looked at.
-    pub(crate) fn merged(&self, changes: &CoroutineContext) -> JobContext {
-        if changes.dispatcher.is_none() && changes.name.is_none() && changes.handler.is_none() {
-            return self.clone();
-        }
-        JobContext(Arc::new(JobContextData {
-            dispatcher: match &changes.dispatcher {
-                Some(dispatcher) => resolve(dispatcher, &self.home),
-                None => self.dispatcher.clone(),
-            },
-            name: changes.name.clone().or_else(|| self.name.clone()),
-            handler: changes.handler.clone().or_else(|| self.handler.clone()),
-            home: self.home.clone(),
-        }))
-    }
-
-    /// The elements that a coroutine started from here inherits.
-    pub(crate) fn elements(&self) -> CoroutineContext {
-        CoroutineContext {
-            dispatcher: Some(self.dispatcher.clone()),
-            name: self.name.clone(),
-            handler: self.handler.clone(),
-            parent: None,
-        }
-    }
-}

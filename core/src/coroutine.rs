@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 use corox_scheduler::{OnClose, Task};
 use pin_project_lite::pin_project;
 
-use crate::context::JobContext;
 use crate::deferred::ResultSlot;
 use crate::driver::{Driver, End, Ended, Payload};
 use crate::error::{Error, Result};
 use crate::exception_handler::report_uncaught;
 use crate::frame::FrameRef;
 use crate::job::{Attached, Job, JobCell, Kind, Slot};
+use crate::job_context::JobContext;
 
 /// When and where the body of a new coroutine begins to run.
 ///

@@ -18,8 +18,8 @@
 //! every holder through the waker it left and polls the body again, a few rounds while it wakes itself. A holder that is
 //! not polled then is parked or leaked, and holds nothing.
 //!
-//! While a body is polled or dropped, its frame is the current one of the thread, no lock is held, and unwinding is caught
-//! (decision 6).
+//! While a body is polled or dropped, its frame is the current one of the thread, the elements of its context are in force,
+//! no lock is held, and unwinding is caught (decision 6).
 
 use std::any::Any;
 use std::future::Future;
@@ -31,7 +31,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::frame::{Entered, FrameRef};
+use crate::frame::{self, Entered, FrameRef};
 use crate::shim::{AtomicBool, AtomicWaker};
 
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -68,6 +68,8 @@ pin_project! {
         // The waker is known to stay the same: a coroutine's own task.
         same_waker: bool,
         registered: bool,
+        // The context has elements that surround each slice.
+        surrounded: bool,
         gate: Option<Arc<Gate>>,
         #[pin]
         body: Option<F>,
@@ -128,6 +130,7 @@ impl<F: Future> Driver<F> {
     /// A driver for a body whose polls may come from anywhere.
     pub(crate) fn new(frame: FrameRef, body: F) -> Self {
         Driver {
+            surrounded: frame.job().context().elements.is_some(),
             frame: Some(frame),
             polled: false,
             same_waker: false,
@@ -207,21 +210,25 @@ impl<F: Future> Driver<F> {
 
     /// Polls the body; when it has ended it is dropped at once, in the same frame.
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
-        let mut this = self.project();
-        let Some(body) = this.body.as_mut().as_pin_mut() else {
-            return Poll::Ready(End {
-                ended: Ended::Dropped,
-                guard_panic: None,
-            });
-        };
-        let _entered = Entered::new(this.frame);
-        let ended = match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(value)) => Ended::Returned(value),
-            Err(payload) => Ended::Panicked(payload),
-        };
-        let guard_panic = catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
-        Poll::Ready(End { ended, guard_panic })
+        let this = self.project();
+        let mut body = this.body;
+        let mut slice = || run_slice(body.as_mut(), cx);
+        if !*this.surrounded {
+            let _entered = Entered::new(this.frame);
+            return slice();
+        }
+        match catch_unwind(AssertUnwindSafe(|| surrounded(this.frame, slice))) {
+            Ok(polled) => polled,
+            // An element of the context panicked, before the slice or after it.
+            Err(payload) => {
+                let _entered = Entered::new(this.frame);
+                let guard_panic = catch_unwind(AssertUnwindSafe(|| body.set(None))).err();
+                Poll::Ready(End {
+                    ended: Ended::Panicked(payload),
+                    guard_panic,
+                })
+            }
+        }
     }
 
     /// A poll in a cancelled job: the first one, or one of a body that is held.
@@ -289,8 +296,19 @@ impl<F: Future> Driver<F> {
     fn drop_body<T>(mut self: Pin<&mut Self>) -> End<T> {
         let guard_panic = {
             let mut this = self.as_mut().project();
+            let mut slice = || catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
+            let panicked = if *this.surrounded {
+                catch_unwind(AssertUnwindSafe(|| surrounded(this.frame, &mut slice)))
+            } else {
+                Ok(None)
+            };
+            // What the elements have dropped already is not there any more.
             let _entered = Entered::new(this.frame);
-            catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err()
+            let own = slice();
+            match panicked {
+                Ok(first) => first.or(own),
+                Err(payload) => Some(payload),
+            }
         };
         self.let_go();
         End {
@@ -314,5 +332,44 @@ impl<F: Future> Driver<F> {
     /// The driver's owner is dropped before the body ended: drops the body now.
     pub(crate) fn abandon(self: Pin<&mut Self>) -> Option<Payload> {
         self.drop_body::<()>().guard_panic
+    }
+}
+
+/// Polls the body; when it has ended it is dropped at once.
+fn run_slice<F: Future>(
+    mut body: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<End<F::Output>> {
+    let Some(future) = body.as_mut().as_pin_mut() else {
+        return Poll::Ready(End {
+            ended: Ended::Dropped,
+            guard_panic: None,
+        });
+    };
+    let ended = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Ready(value)) => Ended::Returned(value),
+        Err(payload) => Ended::Panicked(payload),
+    };
+    let guard_panic = catch_unwind(AssertUnwindSafe(|| body.set(None))).err();
+    Poll::Ready(End { ended, guard_panic })
+}
+
+/// Runs a slice of a frame inside the elements of its context, unless those are in force already because the slice is part
+/// of a slice with the same context.
+#[cold]
+fn surrounded<R>(frame: &mut Option<FrameRef>, slice: impl FnOnce() -> R) -> R {
+    let context = frame.as_ref().map(|frame| frame.job().context().clone());
+    let in_force = frame::with_current(|outer| match (outer, &context) {
+        (Some(outer), Some(context)) => outer.job().context().ptr_eq(context),
+        _ => false,
+    });
+    let _entered = Entered::new(frame);
+    match context
+        .as_ref()
+        .and_then(|context| context.elements.as_ref())
+    {
+        Some(elements) if !in_force => elements.around(slice),
+        _ => slice(),
     }
 }

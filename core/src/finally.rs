@@ -5,13 +5,13 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use crate::context::JobContext;
 use crate::coroutine::{CoroutineStart, Spec};
 use crate::driver::{Ended, Payload};
 use crate::error::Error;
 use crate::exception_handler::report_uncaught;
 use crate::frame;
 use crate::job::{Job, Kind};
+use crate::job_context::JobContext;
 use crate::launch_output::LaunchOutput;
 use crate::scope_builders::{ScopeFuture, open};
 use crate::section::SectionFuture;

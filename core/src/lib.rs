@@ -6,6 +6,8 @@
 //!   everything launched in it has ended.
 //! - *Launching*: [`CoroutineScope::launch`] gives a [`Job`], [`CoroutineScope::spawn`] a [`Deferred`];
 //!   [`with`](CoroutineScope::with) changes context ([`Dispatcher`], [`CoroutineName`], [`ExceptionHandler`]) and start mode.
+//! - *Context*: [`CoroutineContext`] is what coroutines inherit; [`ContextElement`] makes an element of your own type,
+//!   [`LocalKeyExt`] of a thread-local. [`CoroutineScope::new`] is a scope that a value of yours owns.
 //! - *Cancelling*: [`Job::cancel`]. A cancelled body is dropped at its suspension point, from the inside out: a scope's
 //!   guards run after its children have gone. [`catch_cancellation`], [`non_cancellable`] and [`FinallyExt`] are how code
 //!   takes part in that.
@@ -23,6 +25,7 @@ mod catch_cancellation;
 mod checks;
 mod completable;
 mod context;
+mod context_element;
 mod coroutine;
 mod debug;
 mod deferred;
@@ -33,6 +36,7 @@ mod finally;
 mod frame;
 mod handover;
 mod job;
+mod job_context;
 mod launch_output;
 mod node_list;
 pub mod probe;
@@ -41,6 +45,7 @@ mod scope;
 mod scope_builders;
 mod section;
 mod shim;
+mod thread_local_element;
 mod time;
 mod with_context;
 
@@ -49,6 +54,7 @@ pub use catch_cancellation::{catch_cancellation, try_catch_cancellation};
 pub use checks::{YieldNow, await_cancellation, ensure_active, is_active, yield_now};
 pub use completable::{CompletableDeferred, CompletableJob, SupervisorJob};
 pub use context::{CoroutineContext, CoroutineName, NonCancellable};
+pub use context_element::ContextElement;
 pub use coroutine::CoroutineStart;
 #[cfg(corox_loom)]
 #[doc(hidden)]
@@ -64,5 +70,6 @@ pub use launch_output::LaunchOutput;
 pub use run_blocking::run_blocking;
 pub use scope::{CoroutineScope, GlobalScope, Launcher};
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
+pub use thread_local_element::{LocalCell, LocalKeyExt, ThreadLocalElement};
 pub use time::{Delay, delay};
 pub use with_context::with_context;

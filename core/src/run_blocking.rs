@@ -2,10 +2,10 @@
 
 use std::panic::{Location, resume_unwind};
 
-use crate::context::JobContext;
 use crate::error::Result;
 use crate::frame::Entered;
 use crate::job::{Job, JobCell, Kind};
+use crate::job_context::JobContext;
 use crate::scope::CoroutineScope;
 use crate::scope_builders::ScopeFuture;
 use crate::shim::Home;

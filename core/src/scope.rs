@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Add;
 use std::panic::Location;
 
-use crate::context::{CoroutineContext, JobContext, Parent};
+use crate::completable::body_less_in;
+use crate::context::{CoroutineContext, Parent};
 use crate::coroutine::{CoroutineStart, Spec};
 use crate::deferred::{Deferred, ResultSlot};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job::{Job, Kind};
+use crate::job_context::JobContext;
 use crate::launch_output::LaunchOutput;
+use crate::shim::Home;
 
 /// A place to launch coroutines in: given by [`run_blocking`](crate::run_blocking),
 /// [`coroutine_scope`](crate::coroutine_scope) and the other builders that wait.
@@ -28,14 +32,85 @@ use crate::launch_output::LaunchOutput;
 ///     }).await // returns after the child
 /// }).unwrap();
 /// ```
+///
+/// # A scope of your own
+///
+/// A value with a life of its own, a window or a session, can own the scope of the coroutines that work for it: made by
+/// [`CoroutineScope::new`], cancelled when the value goes.
+///
+/// ```
+/// use corox_core::{CoroutineScope, Dispatcher, Job, await_cancellation, run_blocking};
+///
+/// struct Session { scope: CoroutineScope }
+///
+/// impl Session {
+///     fn open() -> Session { Session { scope: CoroutineScope::new(Dispatcher::DEFAULT) } }
+///     fn keep_alive(&self) -> Job { self.scope.launch(async { await_cancellation().await }) }
+/// }
+///
+/// impl Drop for Session {
+///     fn drop(&mut self) { self.scope.cancel() }
+/// }
+///
+/// let session = Session::open();
+/// let job = session.keep_alive();
+/// drop(session);
+/// run_blocking(async |_| { job.join().await; Ok(()) }).unwrap();
+/// assert!(job.is_cancelled());
+/// ```
 #[derive(Clone)]
 pub struct CoroutineScope {
     job: Job,
+    /// The context, if it is not that of the job.
+    context: Option<JobContext>,
 }
 
 impl CoroutineScope {
     pub(crate) fn of(job: Job) -> Self {
-        CoroutineScope { job }
+        CoroutineScope { job, context: None }
+    }
+
+    /// A scope that belongs to whoever holds it, with the elements of `context`.
+    ///
+    /// With a [`Job`] among them that job is the scope's. Otherwise the scope gets a [`CompletableJob`](crate::CompletableJob)
+    /// of its own, without parent: the first failure of a coroutine cancels it with the others, and is reported to the
+    /// [`ExceptionHandler`](crate::ExceptionHandler). Add a [`SupervisorJob`](crate::SupervisorJob) to have them fail alone.
+    ///
+    /// Without a dispatcher among the elements the coroutines run on the process's own pool, also if the scope is made inside
+    /// a tokio runtime, which may be gone before the scope is.
+    ///
+    /// Nothing waits for the coroutines and nothing cancels them when the scope is dropped: call
+    /// [`cancel`](CoroutineScope::cancel), as in the [example](CoroutineScope#a-scope-of-your-own).
+    /// [`NonCancellable`](crate::NonCancellable) among the elements changes nothing here.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineName, CoroutineScope, SupervisorJob, run_blocking};
+    ///
+    /// let scope = CoroutineScope::new(CoroutineName::new("cache") + SupervisorJob::new());
+    /// let deferred = scope.spawn(async { Ok(1) });
+    /// assert_eq!(run_blocking(async |_| deferred.await).unwrap(), 1);
+    /// scope.cancel();
+    /// ```
+    #[track_caller]
+    #[must_use]
+    #[doc(alias = "CoroutineScope()")]
+    pub fn new(context: impl Into<CoroutineContext>) -> Self {
+        let set = context.into();
+        match set.job() {
+            Some(job) => CoroutineScope {
+                job: job.clone(),
+                context: Some(JobContext::of_set(job.context().home.clone(), &set)),
+            },
+            None => {
+                let context = JobContext::of_set(Home::own(), &set);
+                let job = body_less_in(context, Kind::JobImpl, Location::caller());
+                CoroutineScope::of(job)
+            }
+        }
+    }
+
+    fn job_context(&self) -> &JobContext {
+        self.context.as_ref().unwrap_or(self.job.context())
     }
 
     /// The job of the scope: the parent of what is launched here.
@@ -67,13 +142,29 @@ impl CoroutineScope {
         self.job.cancel();
     }
 
-    /// The elements that coroutines inherit here.
+    /// As [`cancel`](CoroutineScope::cancel), with a cause; see [`Job::cancel_with`].
+    #[track_caller]
+    pub fn cancel_with(&self, cause: Error) {
+        self.job.cancel_with(cause);
+    }
+
+    /// The elements that coroutines inherit here, and the scope's job.
     #[must_use]
     #[doc(alias = "coroutineContext")]
     pub fn context(&self) -> CoroutineContext {
-        let mut elements = self.job.context().elements();
-        elements.parent = Some(Parent::Job(self.job.clone()));
-        elements
+        set_with(self.job_context(), &self.job)
+    }
+
+    /// The context that a coroutine launched here [`with`](CoroutineScope::with) `context` gets, but for its own job: for
+    /// builders of your own.
+    #[must_use]
+    #[doc(alias = "newCoroutineContext")]
+    pub fn child_context(&self, context: impl Into<CoroutineContext>) -> CoroutineContext {
+        let set = context.into();
+        let parent = set.parent.clone();
+        let mut child = set_with(&self.job_context().for_child_with(&set), &self.job);
+        child.parent = parent.or(child.parent);
+        child
     }
 
     /// What `launch` and `spawn` without changes need, without the detour of a launcher.
@@ -81,7 +172,7 @@ impl CoroutineScope {
         Spec {
             kind,
             start: CoroutineStart::Default,
-            context: self.job.context().clone(),
+            context: self.job_context().for_child(),
             parent: Some(&self.job),
             location,
         }
@@ -89,7 +180,7 @@ impl CoroutineScope {
 
     fn launcher(&self) -> Launcher {
         Launcher {
-            base: self.job.context().clone(),
+            base: self.job_context().clone(),
             parent: Some(self.job.clone()),
             changes: CoroutineContext::empty(),
             start: CoroutineStart::Default,
@@ -184,6 +275,43 @@ impl CoroutineScope {
     {
         let spec = self.spec(Kind::Deferred, Location::caller());
         Deferred::new(spec.start(ResultSlot::new(), body, |result| result))
+    }
+}
+
+fn set_with(context: &JobContext, job: &Job) -> CoroutineContext {
+    CoroutineContext {
+        parent: Some(Parent::Job(job.clone())),
+        ..context.to_set()
+    }
+}
+
+/// A scope with the elements of the right side over those of the left; with a [`Job`] there, a scope of that job.
+///
+/// ```
+/// use corox_core::{CoroutineName, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let named = scope + CoroutineName::new("worker");
+///     assert_eq!(named.launch(async {}).name().as_deref(), Some("worker"));
+///     Ok(())
+/// }).unwrap();
+/// ```
+impl<R: Into<CoroutineContext>> Add<R> for CoroutineScope {
+    type Output = CoroutineScope;
+    fn add(self, context: R) -> CoroutineScope {
+        &self + context
+    }
+}
+
+/// As for the scope by value.
+impl<R: Into<CoroutineContext>> Add<R> for &CoroutineScope {
+    type Output = CoroutineScope;
+    fn add(self, context: R) -> CoroutineScope {
+        let set = context.into();
+        CoroutineScope {
+            job: set.job().unwrap_or(&self.job).clone(),
+            context: Some(self.job_context().plus(&set)),
+        }
     }
 }
 
@@ -315,7 +443,7 @@ impl Launcher {
         Spec {
             kind,
             start: self.start,
-            context: self.base.merged(&self.changes),
+            context: self.base.for_child_with(&self.changes),
             parent: match &self.changes.parent {
                 None => self.parent.as_ref(),
                 Some(Parent::Job(job)) => Some(job),

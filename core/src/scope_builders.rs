@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::context::JobContext;
 use crate::coroutine::end_with;
 use crate::driver::{Driver, Ended};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
 use crate::job::{Attached, Job, JobCell, Kind};
+use crate::job_context::JobContext;
 use crate::probe::{Reason, WaitReason};
 use crate::scope::CoroutineScope;
 

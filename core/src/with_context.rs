@@ -8,12 +8,13 @@ use std::task::{Context, Poll};
 
 use corox_scheduler::{mark_yield, run_in_place};
 
-use crate::context::{CoroutineContext, JobContext, Parent};
+use crate::context::{CoroutineContext, Parent};
 use crate::coroutine::{CoroutineStart, Spec};
 use crate::deferred::{ResultSlot, read_final};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
 use crate::job::{Job, Kind, Waiting};
+use crate::job_context::JobContext;
 use crate::probe::{Reason, WaitReason};
 use crate::scope_builders::{ScopeFuture, open};
 
@@ -77,7 +78,7 @@ where
         Some(outer) => outer.job().context().clone(),
         None => JobContext::of_this_thread(),
     };
-    let target = base.merged(&changes);
+    let target = base.for_part_with(&changes);
     let parent = match &changes.parent {
         None => outer.as_ref().map(|outer| outer.job().clone()),
         Some(Parent::Job(job)) => Some(job.clone()),

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use super::cell::{JobCell, JobCore, Kind, Node, Slot};
 use super::handle::Job;
 use super::state::{CANCELLING, FINAL, SEALED, STARTED};
-use crate::context::JobContext;
 use crate::debug;
 use crate::error::Error;
+use crate::job_context::JobContext;
 use crate::probe;
 
 /// What became of a new job.

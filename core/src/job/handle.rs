@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::cell::{JobCell, JobCore, Node, Slot};
 use super::state::{BODY_ENDED, CANCELLING, FINAL, JobState, STARTED};
-use crate::context::{CoroutineName, JobContext};
+use crate::context::CoroutineName;
 use crate::error::{Error, Result};
+use crate::job_context::JobContext;
 use crate::{debug, frame};
 
 /// A handle of a coroutine, a scope or a [`CompletableJob`](crate::CompletableJob): to cancel it, to wait for it, to ask
