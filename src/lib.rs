@@ -19,9 +19,9 @@ pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;
 /// What most programs use, in one `use corox::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        CoroutineName, CoroutineScope, DEFAULT, Deferred, Error, FinallyExt, GlobalScope, IO, Job,
-        Result, await_all, coroutine_scope, delay, join_all, run_blocking, supervisor_scope,
-        with_context, yield_now,
+        CoroutineContext, CoroutineName, CoroutineScope, DEFAULT, Deferred, Error, FinallyExt,
+        GlobalScope, IO, Job, Result, await_all, coroutine_scope, delay, join_all, run_blocking,
+        supervisor_scope, with_context, with_timeout, with_timeout_or_none, yield_now,
     };
 }
 

@@ -58,21 +58,21 @@ enum Kind {
     Cancellation {
         message: Cow<'static, str>,
         cause: Option<Error>,
+        /// The expiry of a `with_timeout`.
+        timeout: bool,
         /// The job that was cancelled with it, once it has been used.
         origin: OnceLock<u64>,
     },
     /// The cancellation of another job that a body let escape.
     Escaped(Error),
+    /// The expiry of a `with_timeout`, as its caller gets it: a failure.
+    Timeout(Error),
 }
 
 impl Error {
     #[track_caller]
     fn from_kind(kind: Kind) -> Error {
-        Error(Arc::new(Inner {
-            kind,
-            arose: Location::caller(),
-            suppressed: Mutex::new(Vec::new()),
-        }))
+        Error::at(Location::caller(), kind)
     }
 
     /// A failure that is only a message.
@@ -118,6 +118,7 @@ impl Error {
         Error::from_kind(Kind::Cancellation {
             message: message.into(),
             cause: None,
+            timeout: false,
             origin: OnceLock::new(),
         })
     }
@@ -135,8 +136,33 @@ impl Error {
         Error::from_kind(Kind::Cancellation {
             message: message.into(),
             cause: Some(cause),
+            timeout: false,
             origin: OnceLock::new(),
         })
+    }
+
+    fn at(location: &'static Location<'static>, kind: Kind) -> Error {
+        Error(Arc::new(Inner {
+            kind,
+            arose: location,
+            suppressed: Mutex::new(Vec::new()),
+        }))
+    }
+
+    /// The cancellation by a `with_timeout` at `location`.
+    pub(crate) fn timeout(message: String, location: &'static Location<'static>) -> Error {
+        let kind = Kind::Cancellation {
+            message: message.into(),
+            cause: None,
+            timeout: true,
+            origin: OnceLock::new(),
+        };
+        Error::at(location, kind)
+    }
+
+    /// The same as the failure that the caller gets.
+    pub(crate) fn timed_out(cancellation: Error, location: &'static Location<'static>) -> Error {
+        Error::at(location, Kind::Timeout(cancellation))
     }
 
     /// What a caught unwinding becomes, in a coroutine that was launched at `launched`.
@@ -149,11 +175,7 @@ impl Error {
             message,
             payload: Mutex::new(Some(payload)),
         };
-        Error(Arc::new(Inner {
-            kind,
-            arose: launched,
-            suppressed: Mutex::new(Vec::new()),
-        }))
+        Error::at(launched, kind)
     }
 
     /// A cancellation of another job as the failure of the body that let it escape.
@@ -166,6 +188,18 @@ impl Error {
     #[must_use]
     pub fn is_cancellation(&self) -> bool {
         matches!(self.0.kind, Kind::Cancellation { .. })
+    }
+
+    /// Whether this is the expiry of a [`with_timeout`](crate::with_timeout).
+    ///
+    /// What `with_timeout` returns is one, and a failure; the scope inside sees a cancellation that is one.
+    #[must_use]
+    #[doc(alias = "TimeoutCancellationException")]
+    pub fn is_timeout(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::Timeout(_) | Kind::Cancellation { timeout: true, .. }
+        )
     }
 
     /// Whether this is a panic of a coroutine's body or of a destructor in it.
@@ -189,13 +223,13 @@ impl Error {
         }
     }
 
-    /// The library error behind this one: the failure that led to a cancellation, or the foreign cancellation that a
-    /// body let escape.
+    /// The library error behind this one: the failure that led to a cancellation, the foreign cancellation that a body let
+    /// escape, the cancellation that a time-out was inside its scope.
     #[must_use]
     pub fn cause(&self) -> Option<&Error> {
         match &self.0.kind {
             Kind::Cancellation { cause, .. } => cause.as_ref(),
-            Kind::Escaped(cancellation) => Some(cancellation),
+            Kind::Escaped(cancellation) | Kind::Timeout(cancellation) => Some(cancellation),
             _ => None,
         }
     }
@@ -317,6 +351,7 @@ impl fmt::Display for Inner {
             Kind::Message(message) => f.write_str(message),
             Kind::Panic { message, .. } => write!(f, "panicked: {message}"),
             Kind::Cancellation { message, .. } => f.write_str(message),
+            Kind::Timeout(cancellation) => fmt::Display::fmt(cancellation, f),
             Kind::Escaped(cancellation) => {
                 write!(f, "another coroutine was cancelled: {cancellation}")
             }

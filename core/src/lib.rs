@@ -12,7 +12,8 @@
 //!   guards run after its children have gone. [`catch_cancellation`], [`non_cancellable`] and [`FinallyExt`] are how code
 //!   takes part in that.
 //! - *Failing*: an `Err` or a panic of a child cancels its scope, whose builder returns the first failure as an [`Error`].
-//! - *Time and turns*: [`delay`], [`yield_now`], [`is_active`], [`ensure_active`].
+//! - *Time and turns*: [`delay`], [`yield_now`], [`is_active`], [`ensure_active`], [`with_timeout`],
+//!   [`with_timeout_or_none`].
 //! - *Waiting*: [`Job::join`], [`join_all`], `deferred.await`, [`await_all`].
 //! - *By hand*: [`CompletableJob`], [`SupervisorJob`], [`CompletableDeferred`].
 //! - *Looking inside*: [`probe`], [`thread_label`].
@@ -47,6 +48,7 @@ mod section;
 mod shim;
 mod thread_local_element;
 mod time;
+mod timeout;
 mod with_context;
 
 pub use await_all::await_all;
@@ -72,4 +74,5 @@ pub use scope::{CoroutineScope, GlobalScope, Launcher};
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
 pub use thread_local_element::{LocalCell, LocalKeyExt, ThreadLocalElement};
 pub use time::{Delay, delay};
+pub use timeout::{with_timeout, with_timeout_or_none};
 pub use with_context::with_context;

@@ -222,6 +222,11 @@ impl<F: Future, T> ScopeFuture<F, T> {
             reason: WaitReason::at(&Reason("children"), location),
         }
     }
+
+    /// The value of a body that returned one though the scope was cancelled; after the scope has ended.
+    pub(crate) fn take_value(self: Pin<&mut Self>) -> Option<T> {
+        self.project().value.take()
+    }
 }
 
 impl<F, T> Future for ScopeFuture<F, T>

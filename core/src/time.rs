@@ -53,7 +53,7 @@ pub fn delay(duration: Duration) -> Delay {
 }
 
 /// `duration` in whole milliseconds, rounded up; `None` for one that never ends (T-1, T-2).
-fn whole_millis(duration: Duration) -> Option<Duration> {
+pub(crate) fn whole_millis(duration: Duration) -> Option<Duration> {
     let rest = duration.subsec_nanos() % 1_000_000;
     if rest == 0 {
         return Some(duration);

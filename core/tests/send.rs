@@ -9,6 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use corox_core::probe::{Installed, Reason, WaitInfo, WaitReason};
 use corox_core::{
@@ -17,7 +18,8 @@ use corox_core::{
     ExceptionHandler, FinallyExt, GlobalScope, Job, JobState, Join, Launcher, NonCancellable,
     Rejected, Result, StdErrorOf, SupervisorJob, Task, UncaughtHandlerGuard, YieldNow, await_all,
     await_cancellation, catch_cancellation, coroutine_scope, delay, join_all, non_cancellable,
-    run_blocking, supervisor_scope, try_catch_cancellation, with_context, yield_now,
+    run_blocking, supervisor_scope, try_catch_cancellation, with_context, with_timeout,
+    with_timeout_or_none, yield_now,
 };
 use support::checked;
 
@@ -320,6 +322,15 @@ fn the_futures_of_the_builders_are_send_if_their_bodies_are() {
         Ok(())
     }));
     send(catch_cancellation(await_cancellation()));
+    let limit = Duration::from_secs(60);
+    send(with_timeout(limit, async |_| {
+        yield_now().await;
+        Ok(())
+    }));
+    send(with_timeout_or_none(limit, async |scope| {
+        scope.launch(async {}).join().await;
+        Ok(())
+    }));
 }
 
 // ---- auto traits

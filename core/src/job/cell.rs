@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     Scope,
     /// `supervisor_scope`
     Supervisor,
+    /// `with_timeout`, `with_timeout_or_none`
+    Timeout,
     /// `non_cancellable`, and the second part of `finally`
     Shield,
     /// The second part of `finally_launch` as a coroutine of its own
@@ -79,6 +81,7 @@ impl Kind {
             Kind::Blocking
                 | Kind::Scope
                 | Kind::Supervisor
+                | Kind::Timeout
                 | Kind::Shield
                 | Kind::Undispatched
                 | Kind::Dispatched
@@ -120,6 +123,7 @@ impl Kind {
             Kind::Blocking => "BlockingCoroutine",
             Kind::Scope => "ScopeCoroutine",
             Kind::Supervisor => "SupervisorCoroutine",
+            Kind::Timeout => "TimeoutCoroutine",
             Kind::Shield => "NonCancellableCoroutine",
             Kind::Cleanup => "CleanupCoroutine",
             Kind::Undispatched => "UndispatchedCoroutine",
