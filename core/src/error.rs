@@ -149,6 +149,28 @@ impl Error {
         }))
     }
 
+    /// A failure that is only a message, of code at `location`.
+    pub(crate) fn at_location(
+        message: &'static str,
+        location: &'static Location<'static>,
+    ) -> Error {
+        Error::at(location, Kind::Message(message.into()))
+    }
+
+    /// A cancellation, of code at `location`.
+    pub(crate) fn at_cancellation(
+        message: &'static str,
+        location: &'static Location<'static>,
+    ) -> Error {
+        let kind = Kind::Cancellation {
+            message: message.into(),
+            cause: None,
+            timeout: false,
+            origin: OnceLock::new(),
+        };
+        Error::at(location, kind)
+    }
+
     /// The cancellation by a `with_timeout` at `location`.
     pub(crate) fn timeout(message: String, location: &'static Location<'static>) -> Error {
         let kind = Kind::Cancellation {

@@ -117,6 +117,16 @@ pub(crate) fn report_uncaught(job: &Job, error: &Error) {
     }
 }
 
+/// The same for code that may run outside coroutines.
+pub(crate) fn report_lost(job: Option<&Job>, error: &Error) {
+    if let Some(job) = job {
+        return report_uncaught(job, error);
+    }
+    tracing::error!(error = ?error, "uncaught failure of a callback outside coroutines");
+    let text = format!("uncaught failure of a callback outside coroutines: {error:?}\n");
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 fn call(handler: &ExceptionHandler, job: &Job, error: &Error) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (handler.0)(job, error))) {
         let thrown = Error::from_panic(payload, job.location());

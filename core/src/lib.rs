@@ -15,6 +15,8 @@
 //! - *Time and turns*: [`delay`], [`yield_now`], [`is_active`], [`ensure_active`], [`with_timeout`],
 //!   [`with_timeout_or_none`].
 //! - *Waiting*: [`Job::join`], [`join_all`], `deferred.await`, [`await_all`].
+//! - *Borders*: [`suspend_cancellable`] waits for a callback, [`blocking`] for a blocking call,
+//!   [`Deferred::cancel_on_drop`] is a future for code that cancels by drop.
 //! - *By hand*: [`CompletableJob`], [`SupervisorJob`], [`CompletableDeferred`].
 //! - *Looking inside*: [`probe`], [`thread_label`].
 
@@ -22,11 +24,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod await_all;
+mod blocking;
+mod cancel_on_drop;
 mod catch_cancellation;
 mod checks;
 mod completable;
 mod context;
 mod context_element;
+mod continuation;
 mod coroutine;
 mod debug;
 mod deferred;
@@ -46,17 +51,21 @@ mod scope;
 mod scope_builders;
 mod section;
 mod shim;
+mod suspend_cancellable;
 mod thread_local_element;
 mod time;
 mod timeout;
 mod with_context;
 
 pub use await_all::await_all;
+pub use blocking::{CancelFlag, blocking};
+pub use cancel_on_drop::CancelOnDrop;
 pub use catch_cancellation::{catch_cancellation, try_catch_cancellation};
 pub use checks::{YieldNow, await_cancellation, ensure_active, is_active, yield_now};
 pub use completable::{CompletableDeferred, CompletableJob, SupervisorJob};
 pub use context::{CoroutineContext, CoroutineName, NonCancellable};
 pub use context_element::ContextElement;
+pub use continuation::{CancellableContinuation, ResumeError};
 pub use coroutine::CoroutineStart;
 #[cfg(corox_loom)]
 #[doc(hidden)]
@@ -72,6 +81,7 @@ pub use launch_output::LaunchOutput;
 pub use run_blocking::run_blocking;
 pub use scope::{CoroutineScope, GlobalScope, Launcher};
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
+pub use suspend_cancellable::suspend_cancellable;
 pub use thread_local_element::{LocalCell, LocalKeyExt, ThreadLocalElement};
 pub use time::{Delay, delay};
 pub use timeout::{with_timeout, with_timeout_or_none};

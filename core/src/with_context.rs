@@ -64,6 +64,49 @@ where
     switch(context.into(), body, location)
 }
 
+/// Where a part of a coroutine goes.
+struct Place {
+    base: JobContext,
+    target: JobContext,
+    parent: Option<Job>,
+    outer: Option<FrameRef>,
+}
+
+impl Place {
+    /// What `changes` lead to from here; checks for cancellation before anything else, and against the job that the body
+    /// would get (J-34).
+    async fn find(changes: &CoroutineContext) -> Result<Place> {
+        let outer = frame::current();
+        let base = match &outer {
+            Some(outer) => outer.job().context().clone(),
+            None => JobContext::of_this_thread(),
+        };
+        let target = base.for_part_with(changes);
+        let parent = match &changes.parent {
+            None => outer.as_ref().map(|outer| outer.job().clone()),
+            Some(Parent::Job(job)) => Some(job.clone()),
+            Some(Parent::Nobody) => None,
+        };
+        if parent.as_ref().is_some_and(Job::is_cancelled) {
+            if frame::cancelled_here() {
+                return pending().await;
+            }
+            if let Some(parent) = parent {
+                parent.ensure_active()?;
+            }
+            return Err(Error::cancellation(
+                "the job given to with_context is cancelled",
+            ));
+        }
+        Ok(Place {
+            base,
+            target,
+            parent,
+            outer,
+        })
+    }
+}
+
 async fn switch<T, F>(
     changes: CoroutineContext,
     body: F,
@@ -73,29 +116,12 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
     T: Send + 'static,
 {
-    let outer = frame::current();
-    let base = match &outer {
-        Some(outer) => outer.job().context().clone(),
-        None => JobContext::of_this_thread(),
-    };
-    let target = base.for_part_with(&changes);
-    let parent = match &changes.parent {
-        None => outer.as_ref().map(|outer| outer.job().clone()),
-        Some(Parent::Job(job)) => Some(job.clone()),
-        Some(Parent::Nobody) => None,
-    };
-    // Before anything else, and against the job that the body would get (J-34).
-    if parent.as_ref().is_some_and(Job::is_cancelled) {
-        if frame::cancelled_here() {
-            return pending().await;
-        }
-        if let Some(parent) = parent {
-            parent.ensure_active()?;
-        }
-        return Err(Error::cancellation(
-            "the job given to with_context is cancelled",
-        ));
-    }
+    let Place {
+        base,
+        target,
+        parent,
+        outer,
+    } = Place::find(&changes).await?;
     if target.dispatcher == base.dispatcher {
         let (job, hold) = open(Kind::Undispatched, target, parent.as_ref(), outer, location);
         return ScopeFuture::new(job, hold, body).await;
@@ -113,11 +139,40 @@ where
     let Some((target, outer, body)) = parts else {
         unreachable!("the parts are taken only by what gives a result")
     };
+    dispatched(target, parent.as_ref(), outer, body, location).await
+}
+
+/// Runs `body` with the elements of `changes` as a task of its own in any case, also on the same dispatcher.
+pub(crate) async fn elsewhere<T, F>(
+    changes: CoroutineContext,
+    body: F,
+    location: &'static Location<'static>,
+) -> Result<T>
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let place = Place::find(&changes).await?;
+    let parent = place.parent.as_ref();
+    dispatched(place.target, parent, place.outer, body, location).await
+}
+
+fn dispatched<T, F>(
+    target: JobContext,
+    parent: Option<&Job>,
+    outer: Option<FrameRef>,
+    body: F,
+    location: &'static Location<'static>,
+) -> Elsewhere<T>
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
     let spec = Spec {
         kind: Kind::Dispatched,
         start: CoroutineStart::Default,
         context: target,
-        parent: parent.as_ref(),
+        parent,
         location,
     };
     let section = outer.map(|outer| {
@@ -133,7 +188,6 @@ where
         reason: WaitReason::at(&Reason("with_context"), location),
         over: false,
     }
-    .await
 }
 
 /// What a switch needs: the new context, the frame around it, the body.

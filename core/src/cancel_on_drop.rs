@@ -1,0 +1,93 @@
+//! Handles that cancel what they stand for.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::deferred::{Await, Deferred};
+use crate::job::{Job, Join};
+
+/// A future of a coroutine's end that cancels the coroutine when it is dropped before that; made by
+/// [`Job::cancel_on_drop`] and [`Deferred::cancel_on_drop`].
+///
+/// The counterpart of Kotlin's views as `CompletableFuture`: for code outside coroutines that ends work by dropping its
+/// future, such as `tokio::select!`. The other way, a future becomes a coroutine by `scope.spawn(async { .. fut.await .. })`.
+#[must_use = "dropping it cancels the coroutine"]
+pub struct CancelOnDrop<F> {
+    /// `None` once detached; to cancel a job that has ended does nothing.
+    job: Option<Job>,
+    end: F,
+}
+
+impl<F> CancelOnDrop<F> {
+    /// Lets the coroutine go on by itself.
+    pub fn detach(mut self) {
+        self.job = None;
+    }
+}
+
+impl Job {
+    /// A future that ends with the job and cancels it when dropped before.
+    ///
+    /// ```
+    /// use corox_core::{await_cancellation, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.launch(async { await_cancellation().await });
+    ///     drop(job.cancel_on_drop());
+    ///     assert!(job.is_cancelled());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "asCompletableFuture")]
+    #[track_caller]
+    pub fn cancel_on_drop(&self) -> CancelOnDrop<Join> {
+        CancelOnDrop {
+            job: Some(self.clone()),
+            end: self.join(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Deferred<T> {
+    /// A future that gives the result and cancels the coroutine when dropped before.
+    ///
+    /// ```
+    /// use corox_core::{GlobalScope, await_cancellation, run_blocking};
+    ///
+    /// let future = GlobalScope.spawn(async { Ok(1) }).cancel_on_drop();
+    /// assert_eq!(run_blocking(async |_| future.await).unwrap(), 1);
+    /// ```
+    #[doc(alias = "future")]
+    #[doc(alias = "asCompletableFuture")]
+    #[track_caller]
+    pub fn cancel_on_drop(self) -> CancelOnDrop<Await<T>> {
+        CancelOnDrop {
+            job: Some(self.job().clone()),
+            end: self.into_future(),
+        }
+    }
+}
+
+impl<F: Future + Unpin> Future for CancelOnDrop<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        Pin::new(&mut self.end).poll(cx)
+    }
+}
+
+impl<F> Drop for CancelOnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            job.cancel();
+        }
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for CancelOnDrop<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelOnDrop").field(&self.end).finish()
+    }
+}
