@@ -41,6 +41,12 @@ pub(crate) struct Cell<T> {
     job: Option<Job>,
 }
 
+/// What a second resume gets back.
+struct Refused<T> {
+    result: Result<T>,
+    cancelled: bool,
+}
+
 struct Inner<T> {
     state: State<T>,
     handler: Option<Handler>,
@@ -100,11 +106,7 @@ impl<T> Cell<T> {
         }
     }
 
-    fn resume(
-        &self,
-        result: Result<T>,
-        undo: Option<Undo<T>>,
-    ) -> Result<(), (Result<T>, Option<Undo<T>>, bool)> {
+    fn resume(&self, result: Result<T>, undo: Option<Undo<T>>) -> Result<(), Refused<T>> {
         let waker = {
             let mut inner = self.inner.lock();
             match &mut inner.state {
@@ -120,8 +122,18 @@ impl<T> Cell<T> {
                     self.discard(&cause, None, result, undo);
                     return Ok(());
                 }
-                State::Ignored(_) => return Err((result, undo, true)),
-                State::Resumed(..) | State::Taken => return Err((result, undo, false)),
+                State::Ignored(_) => {
+                    return Err(Refused {
+                        result,
+                        cancelled: true,
+                    });
+                }
+                State::Resumed(..) | State::Taken => {
+                    return Err(Refused {
+                        result,
+                        cancelled: false,
+                    });
+                }
             }
         };
         if let Some(waker) = waker {
@@ -282,8 +294,11 @@ impl<T: Send> CancellableContinuation<T> {
 
     fn resume_with(&self, result: Result<T>, undo: Option<Undo<T>>) -> Result<(), (T, bool)> {
         match self.cell().resume(result, undo) {
-            Err((Ok(value), _, cancelled)) => Err((value, cancelled)),
-            Ok(()) | Err((Err(_), ..)) => Ok(()),
+            Err(Refused {
+                result: Ok(value),
+                cancelled,
+            }) => Err((value, cancelled)),
+            _ => Ok(()),
         }
     }
 
@@ -298,8 +313,11 @@ impl<T: Send> CancellableContinuation<T> {
     #[doc(alias = "resumeWithException")]
     pub fn fail(&self, error: impl Into<Error>) -> Result<(), ResumeError<Error>> {
         match self.cell().resume(Err(error.into()), None) {
-            Err((Err(value), _, cancelled)) => Err(ResumeError { value, cancelled }),
-            Ok(()) | Err((Ok(_), ..)) => Ok(()),
+            Err(Refused {
+                result: Err(value),
+                cancelled,
+            }) => Err(ResumeError { value, cancelled }),
+            _ => Ok(()),
         }
     }
 
