@@ -11,6 +11,7 @@ use crate::event_loop::EventLoop;
 use crate::here::Here;
 use crate::pool::OnClose;
 use crate::pool::{self, Pool};
+use crate::view::View;
 use crate::{Home, Rejected, Task, TimeSource, Wakeup, unconfined};
 
 /// A dispatcher of your own: it runs the tasks it is given, each exactly once, by [`Task::run`].
@@ -75,6 +76,7 @@ pub(crate) enum Kind {
     Pool(Arc<Pool>),
     PoolIo(Arc<Pool>),
     Loop(Arc<EventLoop>),
+    View(Arc<View>),
     Custom(Arc<dyn Dispatch>),
 }
 
@@ -128,11 +130,87 @@ impl Dispatcher {
         Kind::Custom(Arc::new(dispatch)).into()
     }
 
-    /// What [`DEFAULT`](Dispatcher::DEFAULT) and [`IO`](Dispatcher::IO) stand for in `home`; every other dispatcher unchanged.
+    /// A dispatcher that runs at most `n` tasks at a time on this one, in the order in which they come.
+    ///
+    /// It has no threads of its own: on [`DEFAULT`](Dispatcher::DEFAULT) and other pools it takes from their workers. A view
+    /// on [`IO`](Dispatcher::IO) is the exception: it does not count against IO's cap, and is not held up when that is
+    /// reached. (A runtime of yours has a cap of its own on blocking threads, tokio's `max_blocking_threads`.)
+    ///
+    /// With `n` = 1 the tasks run one after the other, each seeing what those before it did: a lock without a lock. A worker
+    /// goes behind the others of the pool after 16 tasks, so views on one pool share it.
+    ///
+    /// The limit holds for all who use the view: make it once, in a `static` for example, and use it from whatever runtime;
+    /// made of `DEFAULT` or `IO`, each task runs on those of its own tree. A view that would not limit is the dispatcher
+    /// itself: on an event loop, on a pool with no more than `n` workers, on a view of at most `n`.
+    ///
+    /// # Panics
+    /// If `n` is 0, and on [`UNCONFINED`](Dispatcher::UNCONFINED), which has no queue.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::Dispatcher;
+    /// use std::sync::LazyLock;
+    ///
+    /// static DATABASE: LazyLock<Dispatcher> = LazyLock::new(|| Dispatcher::IO.limited_parallelism(10));
+    /// assert_eq!(format!("{:?}", *DATABASE), "Dispatchers.IO.limited_parallelism(10)");
+    /// assert_eq!(DATABASE.limited_parallelism(20), *DATABASE);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    #[doc(alias = "limitedParallelism")]
+    pub fn limited_parallelism(&self, n: usize) -> Dispatcher {
+        self.limited(n, None)
+    }
+
+    /// As [`limited_parallelism`](Dispatcher::limited_parallelism), with a name for `Debug`.
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    #[track_caller]
+    pub fn limited_parallelism_named(&self, n: usize, name: impl Into<Arc<str>>) -> Dispatcher {
+        self.limited(n, Some(name.into()))
+    }
+
+    #[track_caller]
+    fn limited(&self, n: usize, name: Option<Arc<str>>) -> Dispatcher {
+        assert!(
+            n > 0,
+            "a view needs at least one task at a time: limited_parallelism(0) would never run anything"
+        );
+        assert!(
+            !self.is_unconfined(),
+            "the unconfined dispatcher runs tasks where they are woken and cannot limit them; use DEFAULT.limited_parallelism({n})"
+        );
+        if self.is_at_most(n) {
+            return self.clone();
+        }
+        Kind::View(View::over(self, n, name)).into()
+    }
+
+    /// Whether this is known to run no more than `n` tasks at a time.
+    pub(crate) fn is_at_most(&self, n: usize) -> bool {
+        match &self.kind {
+            Kind::Pool(pool) => pool.workers() <= n,
+            Kind::Loop(_) => true,
+            Kind::View(view) => view.limit() <= n,
+            // A name, which may come to stand for any pool.
+            Kind::Default | Kind::Io | Kind::PoolIo(_) | Kind::Unconfined | Kind::Custom(_) => {
+                false
+            }
+        }
+    }
+
+    /// What [`DEFAULT`](Dispatcher::DEFAULT) and [`IO`](Dispatcher::IO) stand for in `home`; views of
+    /// them on what they stand for; every other dispatcher unchanged.
     pub fn resolve(&self, home: &Home) -> Dispatcher {
         match self.kind {
             Kind::Default => Kind::Pool(home.pool().clone()).into(),
             Kind::Io => Kind::PoolIo(home.pool().clone()).into(),
+            Kind::View(ref view) => match view.resolve(home) {
+                Some(view) => Kind::View(view).into(),
+                None => view.base().resolve(home),
+            },
             _ => self.clone(),
         }
     }
@@ -173,6 +251,10 @@ impl Dispatcher {
                 unconfined::dispatch(task);
                 Ok(())
             }
+            Kind::View(view) => {
+                task.set_owner(0);
+                view.push(task)
+            }
             Kind::Custom(custom) => {
                 task.set_owner(address(custom));
                 if how == Wakeup::Yield {
@@ -199,14 +281,22 @@ impl Dispatcher {
         matches!(self.kind, Kind::Unconfined)
     }
 
-    /// Whether this is a user's [`Dispatch`].
+    /// Whether this is a user's [`Dispatch`], or a view of one.
     pub fn is_custom(&self) -> bool {
-        matches!(self.kind, Kind::Custom(_))
+        match &self.kind {
+            Kind::Custom(_) => true,
+            Kind::View(view) => view.base().is_custom(),
+            _ => false,
+        }
     }
 
-    /// Whether this is [`IO`](Dispatcher::IO), of whatever home.
+    /// Whether this is [`IO`](Dispatcher::IO), of whatever home, or a view of it.
     pub fn is_io(&self) -> bool {
-        matches!(self.kind, Kind::Io | Kind::PoolIo(_))
+        match &self.kind {
+            Kind::Io | Kind::PoolIo(_) => true,
+            Kind::View(view) => view.base().is_io(),
+            _ => false,
+        }
     }
 
     /// Tells `who` once when the runtime that this dispatcher runs on has shut down; at once if it has already.
@@ -214,10 +304,10 @@ impl Dispatcher {
     /// Tasks that wait in the queue of such a runtime come back by themselves ([`Task::reschedule`]). This is for what is
     /// suspended there with nothing to wake it. Dispatchers that outlive everything, and custom ones, never tell.
     pub fn on_close(&self, who: Weak<dyn OnClose>) {
-        if let Kind::Pool(pool) | Kind::PoolIo(pool) = &self.kind {
-            if !pool.is_own() {
-                pool.on_close(who);
-            }
+        match &self.kind {
+            Kind::Pool(pool) | Kind::PoolIo(pool) if !pool.is_own() => pool.on_close(who),
+            Kind::View(view) => view.base().on_close(who),
+            _ => {}
         }
     }
 
@@ -231,6 +321,7 @@ impl Dispatcher {
             (Kind::Pool(pool), Here::Pool(here)) => here == pool.address(),
             (Kind::PoolIo(pool), Here::Io(here)) => here == pool.address(),
             (Kind::Loop(events), Here::Loop(here)) => here == Arc::as_ptr(events).addr(),
+            (Kind::View(view), _) => view.runs_here(),
             (Kind::Custom(custom), Here::Custom(here)) => here == address(custom),
             _ => false,
         }
@@ -251,6 +342,7 @@ impl PartialEq for Dispatcher {
                 Arc::ptr_eq(a, b)
             }
             (Kind::Loop(a), Kind::Loop(b)) => Arc::ptr_eq(a, b),
+            (Kind::View(a), Kind::View(b)) => a.same(b),
             (Kind::Custom(a), Kind::Custom(b)) => address(a) == address(b),
             _ => false,
         }
@@ -274,6 +366,7 @@ impl fmt::Debug for Dispatcher {
             Kind::PoolIo(pool) if pool.is_own() => f.write_str("Dispatchers.IO"),
             Kind::Pool(pool) => write!(f, "Tokio({})", pool.handle().id()),
             Kind::PoolIo(pool) => write!(f, "Tokio({}).IO", pool.handle().id()),
+            Kind::View(view) => fmt::Debug::fmt(view, f),
             Kind::Custom(custom) => f.write_str(&custom.name()),
         }
     }

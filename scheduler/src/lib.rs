@@ -14,6 +14,7 @@ mod shim;
 mod task;
 mod time;
 mod unconfined;
+mod view;
 
 pub use dispatcher::{Dispatch, Dispatcher};
 pub use event_loop::block_on;

@@ -66,6 +66,7 @@ impl Clock {
             Kind::Default | Kind::Io => Clock::Tokio(pool::own().clone()),
             Kind::Pool(pool) | Kind::PoolIo(pool) => Clock::Tokio(pool.clone()),
             Kind::Loop(events) => Clock::Source(events.clone()),
+            Kind::View(view) => Clock::of(view.base()),
             Kind::Unconfined => Clock::here(),
             Kind::Custom(custom) => match custom.time_source() {
                 Some(source) => Clock::Source(source),

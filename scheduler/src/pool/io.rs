@@ -89,6 +89,15 @@ pub(super) fn push(pool: &Arc<Pool>, task: Task) {
     }
 }
 
+/// Runs `task` on a thread of its own, without a permit. If the runtime shuts down before, the task is dropped.
+pub(super) fn run_beyond_cap(pool: &Arc<Pool>, task: Task) {
+    let here = Here::Io(pool.address());
+    pool.handle.spawn_blocking(move || {
+        let _here = here.enter();
+        task.run();
+    });
+}
+
 fn start_thread(pool: &Arc<Pool>) {
     let mut thread = Thread {
         pool: pool.clone(),

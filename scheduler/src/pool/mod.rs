@@ -218,6 +218,20 @@ impl Pool {
         Ok(())
     }
 
+    /// Takes `task` to run it on a blocking thread, whether the IO cap is reached or not.
+    pub(crate) fn push_io_beyond_cap(self: &Arc<Self>, task: Task) -> Result<(), Rejected> {
+        if self.gate.is_closed() {
+            return Err(self.rejected(task));
+        }
+        io::run_beyond_cap(self, task);
+        Ok(())
+    }
+
+    /// How many tasks run at a time, but for what blocks.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
+    }
+
     fn rejected(&self, task: Task) -> Rejected {
         Rejected::new(task, "the tokio runtime of this dispatcher has shut down")
     }
@@ -335,7 +349,7 @@ impl fmt::Debug for Pool {
 }
 
 /// Hands a task that cannot run here to its schedule function, which is told to go elsewhere.
-fn give_back(task: Task) {
+pub(crate) fn give_back(task: Task) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task.reschedule())) {
         report(panic, "the schedule function of a task panicked");
     }

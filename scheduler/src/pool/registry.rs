@@ -51,6 +51,9 @@ pub(super) fn forget(pool: &Pool) {
     drop(gone);
 }
 
+/// More than anybody starts: what limits blocking calls is IO's cap and the views of it.
+const MOST_BLOCKING_THREADS: usize = 16_384;
+
 /// The process's own pool.
 pub(crate) fn own() -> &'static Arc<Pool> {
     static OWN: OnceLock<(Runtime, Arc<Pool>)> = OnceLock::new();
@@ -59,6 +62,8 @@ pub(crate) fn own() -> &'static Arc<Pool> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(super::cores().max(2))
             .thread_name_fn(|| format!("corox-default-{}", THREADS.fetch_add(1, Ordering::Relaxed)))
+            // Views of IO have as many threads as their limits say, on top of IO's own.
+            .max_blocking_threads(MOST_BLOCKING_THREADS)
             .enable_all()
             .build()
             .expect("corox could not start the threads of its runtime");

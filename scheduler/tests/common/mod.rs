@@ -91,6 +91,9 @@ impl Log {
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
 }
 
 /// Waits for a condition that another thread brings about; fails after ten seconds.
