@@ -20,8 +20,9 @@ pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;
 pub mod prelude {
     pub use crate::{
         CoroutineContext, CoroutineName, CoroutineScope, DEFAULT, Deferred, Error, FinallyExt,
-        GlobalScope, IO, Job, Result, await_all, coroutine_scope, delay, join_all, run_blocking,
-        supervisor_scope, with_context, with_timeout, with_timeout_or_none, yield_now,
+        GlobalScope, IO, Job, OrFail, Result, await_all, coroutine_scope, delay, join_all,
+        run_blocking, supervisor_scope, with_context, with_timeout, with_timeout_or_none,
+        yield_now,
     };
 }
 

@@ -114,6 +114,7 @@ async fn gather<T: Send + 'static>(
     .await;
     drop(registered);
     if let Some(error) = gathering.failed.lock().take() {
+        error.note_awaited(reason.location());
         return Err(error);
     }
     let mut values = Vec::with_capacity(awaits.len());

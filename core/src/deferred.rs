@@ -332,7 +332,12 @@ impl<T: Send + 'static> Future for Await<T> {
         }
         match this.waiting.poll(&this.job, cx) {
             Poll::Ready(()) => match read_final(&this.job) {
-                Some(result) => Poll::Ready(result),
+                Some(result) => {
+                    if let Err(error) = &result {
+                        error.note_awaited(this.reason.location());
+                    }
+                    Poll::Ready(result)
+                }
                 None => {
                     cx.waker().wake_by_ref();
                     Poll::Pending

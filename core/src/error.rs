@@ -22,7 +22,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// [`into_std`](Error::into_std) gives a value that implements it, for `#[source]` fields.
 ///
 /// The other way, a `Box<dyn std::error::Error + Send + Sync>` is not itself an error, and `?` does not take it (``the trait
-/// `Sized` is not implemented``): `.map_err(Error::from_boxed)?` does.
+/// `Sized` is not implemented``): [`.or_fail()?`](crate::OrFail) does, and with the feature `anyhow` also for `anyhow::Error`,
+/// into which an `Error` then converts.
 ///
 /// ```
 /// use corox_core::{Error, Result};
@@ -42,14 +43,28 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: Kind,
     arose: &'static Location<'static>,
+    awaited: Mutex<Awaited>,
     suppressed: Mutex<Vec<Error>>,
 }
+
+/// Where a failure came by, in order, each place once.
+#[derive(Default)]
+struct Awaited {
+    places: Vec<&'static Location<'static>>,
+    /// Further places that were not written down.
+    more: usize,
+}
+
+/// How many places an error remembers.
+const MOST_AWAITED: usize = 16;
 
 // The same as for a job: nothing is half-changed by an unwinding.
 impl RefUnwindSafe for Inner {}
 
 enum Kind {
     Failure(Box<dyn StdError + Send + Sync>),
+    #[cfg(feature = "anyhow")]
+    Anyhow(anyhow::Error),
     Message(Cow<'static, str>),
     Panic {
         message: String,
@@ -105,6 +120,20 @@ impl Error {
         }
     }
 
+    #[cfg(feature = "anyhow")]
+    #[track_caller]
+    pub(crate) fn from_anyhow(error: anyhow::Error) -> Error {
+        // Ours only if nothing is around it: with a context it is a failure of its own.
+        let top: &(dyn StdError + 'static) = error.as_ref();
+        if let Some(cancellation) = top.downcast_ref::<CancellationError>() {
+            return cancellation.0.clone();
+        }
+        match top.downcast_ref::<StdErrorOf>() {
+            Some(own) => own.0.clone(),
+            None => Error::from_kind(Kind::Anyhow(error)),
+        }
+    }
+
     /// A cancellation, to pass to [`Job::cancel_with`](crate::Job::cancel_with), or to return from a body that wants to
     /// end as cancelled.
     ///
@@ -145,6 +174,7 @@ impl Error {
         Error(Arc::new(Inner {
             kind,
             arose: location,
+            awaited: Mutex::default(),
             suppressed: Mutex::new(Vec::new()),
         }))
     }
@@ -236,11 +266,14 @@ impl Error {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The error of type `E` that this failure was made from.
+    /// The error of type `E` that this failure was made from; for one made from an `anyhow::Error`, the first of type `E` under
+    /// its contexts.
     #[must_use]
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         match &self.0.kind {
             Kind::Failure(error) => error.downcast_ref(),
+            #[cfg(feature = "anyhow")]
+            Kind::Anyhow(error) => error.chain().find_map(|error| error.downcast_ref()),
             _ => None,
         }
     }
@@ -267,6 +300,29 @@ impl Error {
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.0.arose
+    }
+
+    /// Where the failure was awaited on its way: the awaits of deferreds and the scopes, in order, each place once, the first
+    /// 16 of them. Cancellations do not keep them.
+    #[must_use]
+    pub fn awaited_at(&self) -> Vec<&'static Location<'static>> {
+        self.0.awaited.lock().places.clone()
+    }
+
+    /// Notes that the failure was given to whoever awaits at `place`.
+    pub(crate) fn note_awaited(&self, place: &'static Location<'static>) {
+        if self.is_cancellation() {
+            return;
+        }
+        let mut awaited = self.0.awaited.lock();
+        if awaited.places.contains(&place) {
+            return;
+        }
+        if awaited.places.len() < MOST_AWAITED {
+            awaited.places.push(place);
+        } else {
+            awaited.more += 1;
+        }
     }
 
     /// Attaches `other`, once by identity; an error never suppresses itself.
@@ -334,7 +390,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The message, where the error arose, its causes and its suppressed errors, a line each.
+/// The message, where the error arose and where it was awaited, its causes and its suppressed errors, a line each.
 ///
 /// The nesting of suppressed errors is shown to a depth of 8.
 impl fmt::Debug for Error {
@@ -347,6 +403,16 @@ impl Inner {
     fn report(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         let indent = "    ".repeat(depth);
         write!(f, "{self}\n{indent}    at {}", self.arose)?;
+        let (awaited, more) = {
+            let awaited = self.awaited.lock();
+            (awaited.places.clone(), awaited.more)
+        };
+        for place in awaited {
+            write!(f, "\n{indent}    awaited at {place}")?;
+        }
+        if more > 0 {
+            write!(f, "\n{indent}    and at {more} more places")?;
+        }
         let mut source = self.source();
         while let Some(cause) = source {
             write!(f, "\n{indent}caused by: {cause}")?;
@@ -370,6 +436,8 @@ impl fmt::Display for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Failure(error) => fmt::Display::fmt(error, f),
+            #[cfg(feature = "anyhow")]
+            Kind::Anyhow(error) => fmt::Display::fmt(error, f),
             Kind::Message(message) => f.write_str(message),
             Kind::Panic { message, .. } => write!(f, "panicked: {message}"),
             Kind::Cancellation { message, .. } => f.write_str(message),
@@ -391,6 +459,11 @@ impl StdError for Inner {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.kind {
             Kind::Failure(error) => error.source(),
+            #[cfg(feature = "anyhow")]
+            Kind::Anyhow(error) => {
+                let error: &(dyn StdError + 'static) = error.as_ref();
+                error.source()
+            }
             Kind::Cancellation {
                 cause: Some(cause), ..
             }
@@ -424,6 +497,15 @@ impl From<Error> for Box<dyn StdError + Send + Sync> {
 impl From<Error> for Box<dyn StdError> {
     fn from(error: Error) -> Self {
         Box::new(error.into_std())
+    }
+}
+
+/// Keeps identity and source chain.
+#[cfg(feature = "anyhow")]
+#[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
+impl From<Error> for anyhow::Error {
+    fn from(error: Error) -> Self {
+        anyhow::Error::new(error.into_std())
     }
 }
 

@@ -45,6 +45,7 @@ mod job;
 mod job_context;
 mod launch_output;
 mod node_list;
+mod or_fail;
 pub mod probe;
 mod run_blocking;
 mod scope;
@@ -78,6 +79,7 @@ pub use exception_handler::{ExceptionHandler, UncaughtHandlerGuard, add_uncaught
 pub use finally::FinallyExt;
 pub use job::{DisposeHandle, Job, JobState, Join, join_all};
 pub use launch_output::LaunchOutput;
+pub use or_fail::OrFail;
 pub use run_blocking::run_blocking;
 pub use scope::{CoroutineScope, GlobalScope, Launcher};
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};

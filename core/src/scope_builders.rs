@@ -267,7 +267,10 @@ where
         *this.over = true;
         *this.hold = None;
         Poll::Ready(match this.job.final_cause() {
-            Some(cause) => Err(cause),
+            Some(cause) => {
+                cause.note_awaited(this.job.location());
+                Err(cause)
+            }
             None => match this.value.take() {
                 Some(value) => Ok(value),
                 None => Err(Error::msg(

@@ -268,7 +268,12 @@ impl<T: Send + 'static> Future for Elsewhere<T> {
         match read_final::<T>(&this.job) {
             // Prompt cancellation: the value is dropped, the coroutine does not go past this point (J-29, J-31).
             Some(Ok(_)) if frame::cancelled_here() => Poll::Pending,
-            Some(result) => Poll::Ready(result),
+            Some(result) => {
+                if let Err(error) = &result {
+                    error.note_awaited(this.reason.location());
+                }
+                Poll::Ready(result)
+            }
             None => Poll::Pending,
         }
     }

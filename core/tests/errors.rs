@@ -243,6 +243,7 @@ fn debug_shows_causes_and_suppressed_failures() {
             [
                 "first",
                 "    at errors.rs",
+                "    awaited at errors.rs",
                 "    suppressed: cannot load",
                 "        at errors.rs",
                 "    caused by: invalid digit found in string",
@@ -288,9 +289,9 @@ fn debug_of_a_cancellation_shows_the_failure_behind_it() {
 fn without_places(text: &str) -> Vec<String> {
     text.lines()
         .map(|line| match line.split_once("at ") {
-            Some((indent, place)) if indent.trim().is_empty() => {
+            Some((before, place)) if ["", "awaited"].contains(&before.trim()) => {
                 let file = place.split(':').next().unwrap();
-                format!("{indent}at {}", file.rsplit('/').next().unwrap())
+                format!("{before}at {}", file.rsplit('/').next().unwrap())
             }
             _ => line.to_owned(),
         })
