@@ -12,18 +12,47 @@ use crate::job::{Job, Join};
 /// [`Job::cancel_on_drop`] and [`Deferred::cancel_on_drop`].
 ///
 /// The counterpart of Kotlin's views as `CompletableFuture`: for code outside coroutines that ends work by dropping its
-/// future, such as `tokio::select!`. The other way, a future becomes a coroutine by `scope.spawn(async { .. fut.await .. })`.
+/// future, such as `tokio::select!`. The other way, a future becomes a coroutine by a `spawn` that awaits it; cancelling the
+/// coroutine drops the future:
+///
+/// ```
+/// use corox_core::run_blocking;
+///
+/// let value = run_blocking(async |scope| {
+///     let (send, future) = tokio::sync::oneshot::channel();
+///     let deferred = scope.spawn(async { Ok(future.await?) });
+///     let _ = send.send(1);
+///     deferred.await
+/// });
+/// assert_eq!(value.unwrap(), 1);
+/// ```
 #[must_use = "dropping it cancels the coroutine"]
 pub struct CancelOnDrop<F> {
-    /// `None` once detached; to cancel a job that has ended does nothing.
-    job: Option<Job>,
+    guard: Guard,
     end: F,
+}
+
+/// `None` once detached; to cancel a job that has ended does nothing.
+struct Guard(Option<Job>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(job) = self.0.take() {
+            job.cancel();
+        }
+    }
 }
 
 impl<F> CancelOnDrop<F> {
     /// Lets the coroutine go on by itself.
-    pub fn detach(mut self) {
-        self.job = None;
+    pub fn detach(self) {
+        drop(self.into_inner());
+    }
+
+    /// The future alone: dropping it cancels nothing.
+    pub fn into_inner(mut self) -> F {
+        self.guard.0 = None;
+        self.end
     }
 }
 
@@ -44,7 +73,7 @@ impl Job {
     #[track_caller]
     pub fn cancel_on_drop(&self) -> CancelOnDrop<Join> {
         CancelOnDrop {
-            job: Some(self.clone()),
+            guard: Guard(Some(self.clone())),
             end: self.join(),
         }
     }
@@ -64,7 +93,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[track_caller]
     pub fn cancel_on_drop(self) -> CancelOnDrop<Await<T>> {
         CancelOnDrop {
-            job: Some(self.job().clone()),
+            guard: Guard(Some(self.job().clone())),
             end: self.into_future(),
         }
     }
@@ -75,14 +104,6 @@ impl<F: Future + Unpin> Future for CancelOnDrop<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         Pin::new(&mut self.end).poll(cx)
-    }
-}
-
-impl<F> Drop for CancelOnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(job) = self.job.take() {
-            job.cancel();
-        }
     }
 }
 

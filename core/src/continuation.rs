@@ -242,7 +242,9 @@ impl<T> Drop for Handles<T> {
 /// Resumes a coroutine that is suspended in [`suspend_cancellable`](crate::suspend_cancellable), once.
 ///
 /// Clones are handles of the same continuation, for interfaces that take a callback for success and one for failure. When
-/// all are dropped without a resume the coroutine gets an error that says so.
+/// all are dropped without a resume the coroutine gets an error that says so. A handler of
+/// [`on_cancellation`](CancellableContinuation::on_cancellation) that holds a clone is kept until the coroutine is resumed or
+/// cancelled, and so rules that error out.
 pub struct CancellableContinuation<T>(Arc<Handles<T>>);
 
 impl<T> Clone for CancellableContinuation<T> {
@@ -270,7 +272,7 @@ impl<T: Send> CancellableContinuation<T> {
     ///
     /// The value, if the continuation was resumed before.
     pub fn resume(&self, value: T) -> Result<(), ResumeError<T>> {
-        self.resume_with(Ok(value), None)
+        self.hand_over(Ok(value), None)
             .map_err(|(value, cancelled)| ResumeError { value, cancelled })
     }
 
@@ -288,11 +290,11 @@ impl<T: Send> CancellableContinuation<T> {
         value: T,
         undo: impl FnOnce(&Error, T) + Send + 'static,
     ) -> Result<(), ResumeError<T>> {
-        self.resume_with(Ok(value), Some(Box::new(undo)))
+        self.hand_over(Ok(value), Some(Box::new(undo)))
             .map_err(|(value, cancelled)| ResumeError { value, cancelled })
     }
 
-    fn resume_with(&self, result: Result<T>, undo: Option<Undo<T>>) -> Result<(), (T, bool)> {
+    fn hand_over(&self, result: Result<T>, undo: Option<Undo<T>>) -> Result<(), (T, bool)> {
         match self.cell().resume(result, undo) {
             Err(Refused {
                 result: Ok(value),
@@ -319,6 +321,32 @@ impl<T: Send> CancellableContinuation<T> {
             }) => Err(ResumeError { value, cancelled }),
             _ => Ok(()),
         }
+    }
+
+    /// Resumes with the result of an operation: [`resume`](CancellableContinuation::resume) or
+    /// [`fail`](CancellableContinuation::fail).
+    ///
+    /// # Errors
+    ///
+    /// The result, if the continuation was resumed before.
+    #[track_caller]
+    #[doc(alias = "resumeWith")]
+    pub fn resume_with<E: Into<Error>>(
+        &self,
+        result: std::result::Result<T, E>,
+    ) -> Result<(), ResumeError<Result<T>>> {
+        // Not `map_err`: the error notes the caller's line.
+        let result = match result {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.into()),
+        };
+        self.cell().resume(result, None).map_err(|refused| {
+            let Refused { result, cancelled } = refused;
+            ResumeError {
+                value: result,
+                cancelled,
+            }
+        })
     }
 
     /// Cancels this suspension alone, not the coroutine: the handler is called, and `suspend_cancellable` returns `cause`.

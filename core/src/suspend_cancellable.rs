@@ -42,10 +42,7 @@ use crate::probe::{Reason, WaitReason};
 /// let text = run_blocking(async |_| {
 ///     suspend_cancellable(|continuation| {
 ///         load(7, move |result| {
-///             let _ = match result {
-///                 Ok(text) => continuation.resume(text).is_ok(),
-///                 Err(error) => continuation.fail(error).is_ok(),
-///             };
+///             let _ = continuation.resume_with(result);
 ///         });
 ///     }).await
 /// }).unwrap();
@@ -97,6 +94,13 @@ where
         match cell.poll(cx, frame::cancelled_here()) {
             Poll::Ready(result) => {
                 this.cell = None;
+                match &result {
+                    // That nobody can resume it any more arises here.
+                    Err(error) if error.location() != this.reason.location() => {
+                        error.note_awaited(this.reason.location());
+                    }
+                    _ => {}
+                }
                 Poll::Ready(result)
             }
             Poll::Pending => {

@@ -202,7 +202,7 @@ fn dropped_half_way_it_sets_the_flag_and_the_coroutine_waits() {
                     while !cancel.is_cancelled() {
                         std::thread::yield_now();
                     }
-                    call.add("call ended");
+                    call.add(cancel.check().unwrap_err().to_string());
                     Ok(())
                 });
                 tokio::select! {
@@ -215,7 +215,13 @@ fn dropped_half_way_it_sets_the_flag_and_the_coroutine_waits() {
         log.add("coroutine ended");
         Ok(())
     });
-    assert_eq!(seen.take(), ["call ended", "coroutine ended"]);
+    assert_eq!(
+        seen.take(),
+        [
+            "the future of blocking was dropped before the call had returned",
+            "coroutine ended"
+        ]
+    );
 }
 
 #[test]
@@ -289,8 +295,12 @@ fn one_that_has_ended_or_is_detached_cancels_nothing() {
             Ok(())
         });
         job.cancel_on_drop().detach();
+        drop(job.cancel_on_drop().into_inner());
         assert!(job.is_active());
+        let end = job.cancel_on_drop().into_inner();
         tx.send(()).unwrap();
+        end.await;
+        assert!(!job.is_cancelled());
         Ok(())
     });
 }

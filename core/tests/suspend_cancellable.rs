@@ -63,6 +63,33 @@ fn a_failure_is_returned_with_its_type() {
     });
 }
 
+#[test]
+fn a_result_resumes_with_its_value_or_its_error() {
+    root(async |_| {
+        let value = suspend_cancellable(|c| {
+            c.resume_with(Ok::<_, std::num::ParseIntError>(1)).unwrap();
+            let refused = c.resume_with("x".parse::<i32>()).unwrap_err();
+            assert!(!refused.was_cancelled());
+            let error = refused.into_inner().unwrap_err();
+            assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+        })
+        .await?;
+        assert_eq!(value, 1);
+        let mut line = 0;
+        let awaited = line!() + 1;
+        let error = suspend_cancellable(|c| {
+            line = line!() + 1;
+            c.resume_with("x".parse::<i32>()).unwrap();
+        })
+        .await
+        .unwrap_err();
+        assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+        assert_eq!(error.location().line(), line);
+        assert_eq!(error.awaited_at()[0].line(), awaited);
+        Ok(())
+    });
+}
+
 /// J-33
 #[test]
 fn a_second_resume_gives_its_value_back() {
