@@ -10,7 +10,8 @@ use corox_scheduler::Dispatcher;
 
 use crate::error::{Error, Result};
 use crate::job::{DisposeHandle, Job};
-use crate::with_context::elsewhere;
+use crate::probe::Reason;
+use crate::with_context::{Named, elsewhere};
 
 /// Runs a blocking call on an IO thread and waits for it without blocking the coroutine's own.
 ///
@@ -70,8 +71,13 @@ where
         let _over = Over(flag.over.clone());
         f(&flag)
     };
-    elsewhere(Dispatcher::IO.into(), body, Location::caller())
+    elsewhere(&BLOCKING, Dispatcher::IO.into(), body, Location::caller())
 }
+
+static BLOCKING: Named = Named {
+    reason: Reason("blocking"),
+    dropped: "the future of blocking was dropped before the call had returned",
+};
 
 /// The call has returned or panicked.
 struct Over(Arc<AtomicBool>);

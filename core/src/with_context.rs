@@ -64,6 +64,18 @@ where
     switch(context.into(), body, location)
 }
 
+/// What a call that moves its body is called.
+pub(crate) struct Named {
+    pub(crate) reason: Reason,
+    /// Why the body is cancelled when the future is dropped.
+    pub(crate) dropped: &'static str,
+}
+
+static WITH_CONTEXT: Named = Named {
+    reason: Reason("with_context"),
+    dropped: "the future of with_context was dropped before it had ended",
+};
+
 /// Where a part of a coroutine goes.
 struct Place {
     base: JobContext,
@@ -139,11 +151,13 @@ where
     let Some((target, outer, body)) = parts else {
         unreachable!("the parts are taken only by what gives a result")
     };
-    dispatched(target, parent.as_ref(), outer, body, location).await
+    let parent = parent.as_ref();
+    dispatched(&WITH_CONTEXT, target, parent, outer, body, location).await
 }
 
 /// Runs `body` with the elements of `changes` as a task of its own in any case, also on the same dispatcher.
 pub(crate) async fn elsewhere<T, F>(
+    named: &'static Named,
     changes: CoroutineContext,
     body: F,
     location: &'static Location<'static>,
@@ -154,10 +168,11 @@ where
 {
     let place = Place::find(&changes).await?;
     let parent = place.parent.as_ref();
-    dispatched(place.target, parent, place.outer, body, location).await
+    dispatched(named, place.target, parent, place.outer, body, location).await
 }
 
 fn dispatched<T, F>(
+    named: &'static Named,
     target: JobContext,
     parent: Option<&Job>,
     outer: Option<FrameRef>,
@@ -185,7 +200,8 @@ where
         result: PhantomData,
         section,
         waiting: Waiting::default(),
-        reason: WaitReason::at(&Reason("with_context"), location),
+        reason: WaitReason::at(&named.reason, location),
+        dropped: named.dropped,
         over: false,
     }
 }
@@ -245,6 +261,7 @@ struct Elsewhere<T: Send + 'static> {
     section: Option<(Hold, FrameRef)>,
     waiting: Waiting,
     reason: WaitReason,
+    dropped: &'static str,
     over: bool,
 }
 
@@ -285,7 +302,6 @@ impl<T: Send + 'static> Drop for Elsewhere<T> {
         if self.over {
             return;
         }
-        self.job
-            .abandon("the future of with_context was dropped before it had ended");
+        self.job.abandon(self.dropped);
     }
 }

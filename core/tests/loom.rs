@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use corox_core::{
-    CompletableDeferred, CompletableJob, Dispatch, Dispatcher, Error, Job, JobState, Rejected,
-    Task, await_all, await_cancellation, catch_cancellation, coroutine_scope, non_cancellable,
-    unscheduled, with_context,
+    CancellableContinuation, CompletableDeferred, CompletableJob, Dispatch, Dispatcher, Error, Job,
+    JobState, Rejected, Task, await_all, await_cancellation, catch_cancellation, coroutine_scope,
+    non_cancellable, suspend_cancellable, unscheduled, with_context,
 };
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Mutex, Notify};
@@ -551,5 +551,148 @@ fn no_failure_of_two_that_come_together_is_lost() {
         assert!(!cause.is_cancellation());
         assert_eq!(1 + cause.suppressed().len(), taken);
         assert_eq!(parent.state(), JobState::Cancelled);
+    });
+}
+
+// ---- continuations
+
+/// What became of a value, as the callbacks tell it.
+#[derive(Clone, Default)]
+struct Fate(Arc<Mutex<Vec<&'static str>>>);
+
+impl Fate {
+    fn add(&self, event: &'static str) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn handler(&self) -> impl FnOnce(&Error) + Send + 'static {
+        let fate = self.clone();
+        move |_| fate.add("handler")
+    }
+
+    fn undo(&self) -> impl FnOnce(&Error, i32) + Send + 'static {
+        let fate = self.clone();
+        move |_, _| fate.add("undo")
+    }
+
+    fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// A future that waits, polled once, and the handle of its continuation.
+fn suspended() -> (
+    Pin<Box<dyn Future<Output = corox_core::Result<i32>>>>,
+    CancellableContinuation<i32>,
+) {
+    let (send, receive) = std::sync::mpsc::channel();
+    let mut waiting = Box::pin(suspend_cancellable(move |c| drop(send.send(c))));
+    let polled = waiting
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    (waiting, receive.recv().unwrap())
+}
+
+/// J-31 to J-33: whichever of the resume and the drop of the future comes first, the handler is called, then the undo, each
+/// once, and a second resume is refused. Preemptions: 3.
+#[test]
+fn a_value_that_meets_the_drop_of_the_future_is_undone_after_the_handler() {
+    model(3, || {
+        let fate = Fate::default();
+        let (waiting, continuation) = suspended();
+        continuation.on_cancellation(fate.handler());
+        let resumer = thread::spawn({
+            let fate = fate.clone();
+            move || {
+                continuation.resume_or_undo(1, fate.undo()).unwrap();
+                assert_eq!(continuation.resume(2).unwrap_err().into_inner(), 2);
+            }
+        });
+        drop(waiting);
+        resumer.join().unwrap();
+        let mut fate = fate.take();
+        // The two callbacks of a late resume run on two threads.
+        fate.sort_unstable();
+        assert_eq!(fate, ["handler", "undo"]);
+    });
+}
+
+/// A resume either finds the waker or is seen by the poll; the value is returned or undone, and it is the handler that
+/// tells which. Preemptions: 3.
+#[test]
+fn a_value_that_meets_a_cancellation_of_the_continuation_is_returned_or_undone() {
+    model(3, || {
+        let fate = Fate::default();
+        let (waiting, continuation) = suspended();
+        continuation.on_cancellation(fate.handler());
+        let canceller = thread::spawn({
+            let continuation = continuation.clone();
+            move || continuation.cancel(Error::cancellation("enough"))
+        });
+        let resumer = thread::spawn({
+            let fate = fate.clone();
+            move || continuation.resume_or_undo(1, fate.undo()).unwrap()
+        });
+        let result = block_on(waiting);
+        let cancelled = canceller.join().unwrap();
+        resumer.join().unwrap();
+        let mut fate = fate.take();
+        fate.sort_unstable();
+        if cancelled {
+            assert!(result.unwrap_err().is_cancellation());
+            assert_eq!(fate, ["handler", "undo"]);
+        } else {
+            assert_eq!(result.unwrap(), 1);
+            assert!(fate.is_empty());
+        }
+    });
+}
+
+/// Of two resumes one is accepted, and the other gets its value back. Preemptions: 3.
+#[test]
+fn of_two_resumes_one_is_accepted() {
+    model(3, || {
+        let (waiting, continuation) = suspended();
+        let other = thread::spawn({
+            let continuation = continuation.clone();
+            move || continuation.resume(1).map_err(|e| e.into_inner())
+        });
+        let second = continuation.resume(2).map_err(|e| e.into_inner());
+        let first = other.join().unwrap();
+        match block_on(waiting).unwrap() {
+            1 => assert_eq!((first, second), (Ok(()), Err(2))),
+            _ => assert_eq!((first, second), (Err(1), Ok(()))),
+        }
+    });
+}
+
+/// The drop of the last handle wakes the coroutine, whichever it is. Preemptions: 3.
+#[test]
+fn the_last_handle_to_be_dropped_ends_the_wait() {
+    model(3, || {
+        let (waiting, continuation) = suspended();
+        let threads = [continuation.clone(), continuation]
+            .map(|continuation| thread::spawn(move || drop(continuation)));
+        assert!(!block_on(waiting).unwrap_err().is_cancellation());
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// A handler that comes while the future is dropped is called once. Preemptions: 3.
+#[test]
+fn a_handler_that_meets_the_drop_of_the_future_is_called_once() {
+    model(3, || {
+        let fate = Fate::default();
+        let (waiting, continuation) = suspended();
+        let registrar = thread::spawn({
+            let handler = fate.handler();
+            move || continuation.on_cancellation(handler)
+        });
+        drop(waiting);
+        registrar.join().unwrap();
+        assert_eq!(fate.take(), ["handler"]);
     });
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use corox_core::probe::{self, Reason, WaitReason, dump, dump_of, install, live, waits_of};
 use corox_core::{
     CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, Job, await_all,
-    await_cancellation, coroutine_scope, delay, run_blocking, with_context, yield_now,
+    await_cancellation, blocking, coroutine_scope, delay, run_blocking, suspend_cancellable,
+    with_context, yield_now,
 };
 
 /// One test at a time, for the probes belong to the process; with a limit of time.
@@ -368,6 +369,39 @@ coroutine:BlockingCoroutine{Active}, launched at line 0
     coroutine:LazyStandaloneCoroutine{New}, launched at line 9
 ";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn waits_for_callbacks_and_blocking_calls_are_named() {
+    let waits = alone(|| {
+        let probes = install();
+        let first = line!() + 1;
+        let waits = run_blocking(async |scope| {
+            let (go, gone) = std::sync::mpsc::channel::<()>();
+            let (keep, _kept) = std::sync::mpsc::channel();
+            let keep = move |c| drop(keep.send(c));
+            let callback = scope.launch(suspend_cancellable::<(), _>(keep));
+            let call = scope.launch(blocking(move |_| Ok(gone.recv()?)));
+            while dump().matches("waits for").count() < 2 {
+                yield_now().await;
+            }
+            let text = plain(&dump(), first);
+            callback.cancel();
+            go.send(())?;
+            call.join().await;
+            Ok(text)
+        });
+        drop(probes);
+        waits.unwrap()
+    });
+    let waits: Vec<_> = waits.lines().filter(|l| l.contains("waits")).collect();
+    assert_eq!(
+        waits,
+        [
+            "      waits for suspend_cancellable at line 4",
+            "      waits for blocking (coroutine:DispatchedCoroutine{Active}) at line 5"
+        ]
+    );
 }
 
 #[test]
