@@ -12,7 +12,8 @@ them. Without --api it starts a server of its own on the loopback interface.
 
 Usage: contributors [OPTIONS]
 
-  --variant NAME   run only this one: suspending, concurrent, not_cancellable, progress
+  --variant NAME   run only this one: blocking, background, callbacks, suspending,
+                   concurrent, not_cancellable, progress
   --grace MS       after Ctrl-C, exit within this many milliseconds (default 200)
 
 The own server:

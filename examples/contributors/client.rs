@@ -189,6 +189,8 @@ pub(crate) enum ApiError {
     RateLimit { url: String, reset: Option<u64> },
     /// Any other status that is not a success.
     Status { url: String, status: StatusCode },
+    /// The client was closed during the call.
+    Closed,
     /// The answer is not the JSON that was expected.
     Malformed {
         url: String,
@@ -257,6 +259,7 @@ impl fmt::Display for ApiError {
                     None => Ok(()),
                 }
             }
+            Self::Closed => write!(f, "the client was closed"),
             Self::Status { url, status } => write!(f, "{url} answered {status}"),
             Self::Malformed { url, cause } => {
                 write!(f, "{url} answered with malformed JSON: {cause}")

@@ -5,6 +5,8 @@
 //! Ctrl-C cancels at any moment. `--help` lists the options.
 
 mod args;
+mod blocking_client;
+mod callback_client;
 mod client;
 mod data;
 mod interrupt;

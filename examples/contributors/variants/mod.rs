@@ -1,5 +1,8 @@
 //! The ways to load the same data. Each is one file, and each returns the same contributors.
 
+mod background;
+mod blocking;
+mod callbacks;
 mod concurrent;
 mod not_cancellable;
 mod progress;
@@ -14,6 +17,9 @@ use crate::progress::Progress;
 /// A way to load the contributors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
+    Blocking,
+    Background,
+    Callbacks,
     Suspending,
     Concurrent,
     NotCancellable,
@@ -22,7 +28,10 @@ pub(crate) enum Variant {
 
 impl Variant {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Blocking,
+        Self::Background,
+        Self::Callbacks,
         Self::Suspending,
         Self::Concurrent,
         Self::NotCancellable,
@@ -32,6 +41,9 @@ impl Variant {
     /// The name in the table and on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Blocking => "blocking",
+            Self::Background => "background",
+            Self::Callbacks => "callbacks",
             Self::Suspending => "suspending",
             Self::Concurrent => "concurrent",
             Self::NotCancellable => "not_cancellable",
@@ -46,6 +58,9 @@ impl Variant {
         progress: &Arc<Progress>,
     ) -> corox::Result<Vec<Contributor>> {
         match self {
+            Self::Blocking => blocking::load(github, progress).await,
+            Self::Background => background::load(github, progress).await,
+            Self::Callbacks => callbacks::load(github, progress).await,
             Self::Suspending => suspending::load(github, progress).await,
             Self::Concurrent => concurrent::load(github, progress).await,
             Self::NotCancellable => not_cancellable::load(github, progress).await,
