@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Add;
 use std::sync::Arc;
 
-use corox_scheduler::Dispatcher;
+use corox_scheduler::{Dispatcher, OwnedDispatcher};
 
 use crate::context_element::{ContextElement, Elements};
 use crate::error::Result;
@@ -269,6 +269,12 @@ impl From<Dispatcher> for CoroutineContext {
             dispatcher: Some(dispatcher),
             ..Default::default()
         }
+    }
+}
+
+impl From<&OwnedDispatcher> for CoroutineContext {
+    fn from(owned: &OwnedDispatcher) -> Self {
+        Dispatcher::from(owned).into()
     }
 }
 

@@ -71,7 +71,11 @@ pub use coroutine::CoroutineStart;
 #[cfg(corox_loom)]
 #[doc(hidden)]
 pub use coroutine::unscheduled;
-pub use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task, TimeSource};
+pub use corox_scheduler::{
+    AlreadyConfigured, Dispatch, Dispatcher, IO_PARALLELISM_VARIABLE, OwnedDispatcher, Rejected,
+    SchedulerConfig, ShutdownTimedOut, Task, TimeSource, WORKERS_VARIABLE,
+    new_fixed_thread_pool_context, new_single_thread_context, shutdown,
+};
 pub use debug::{debug_mode, set_debug_mode, thread_label};
 pub use deferred::{Await, Deferred};
 pub use error::{CancellationError, Error, Result, StdErrorOf};

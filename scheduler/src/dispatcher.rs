@@ -231,8 +231,7 @@ impl Dispatcher {
             }
             Kind::Loop(events) => {
                 task.set_owner(0);
-                events.push_task(task);
-                Ok(())
+                events.push_task(task)
             }
             Kind::Default => {
                 task.set_owner(0);
@@ -306,6 +305,7 @@ impl Dispatcher {
     pub fn on_close(&self, who: Weak<dyn OnClose>) {
         match &self.kind {
             Kind::Pool(pool) | Kind::PoolIo(pool) if !pool.is_own() => pool.on_close(who),
+            Kind::Loop(events) => events.on_close(who),
             Kind::View(view) => view.base().on_close(who),
             _ => {}
         }

@@ -2,27 +2,33 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod config;
 mod dispatcher;
 mod event_loop;
 mod fallback;
 mod here;
 mod home;
 mod io;
+mod owned;
 mod pool;
 mod rejected;
 mod shim;
+mod shutdown;
 mod task;
 mod time;
 mod unconfined;
 mod view;
 
+pub use config::{AlreadyConfigured, IO_PARALLELISM_VARIABLE, SchedulerConfig, WORKERS_VARIABLE};
 pub use dispatcher::{Dispatch, Dispatcher};
 pub use event_loop::block_on;
 pub use fallback::fallback;
 pub use home::Home;
 pub use io::run_in_place;
+pub use owned::{OwnedDispatcher, new_fixed_thread_pool_context, new_single_thread_context};
 pub use pool::OnClose;
 pub use rejected::Rejected;
+pub use shutdown::{ShutdownTimedOut, shutdown};
 pub use task::{Task, Wakeup, mark_yield};
 pub use time::{Sleep, TimeSource, now};
 pub use unconfined::unconfined_queue_is_empty;

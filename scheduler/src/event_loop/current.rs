@@ -107,13 +107,13 @@ impl Installed {
     ///
     /// # Panics
     /// If the operating system refuses the runtime its resources.
-    pub(super) fn new() -> Installed {
+    pub(super) fn new(owned: bool) -> Installed {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("corox could not make the runtime of an event loop");
         let current = Rc::new(Current {
-            events: EventLoop::new(),
+            events: EventLoop::new(owned),
             runtime,
             queue: RefCell::default(),
             parked: Cell::new(false),

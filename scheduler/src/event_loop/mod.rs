@@ -16,13 +16,14 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::pool;
+use crate::pool::{self, OnClose, Told};
 use crate::task::report;
-use crate::{Task, TimeSource, Wakeup};
+use crate::{Rejected, Task, TimeSource, Wakeup};
 use current::Current;
 pub(crate) use current::current;
 use queued::Queued;
 pub use run::block_on;
+pub(crate) use run::block_on_owned;
 use timers::Timers;
 
 /// What every thread sees of an event loop.
@@ -35,6 +36,14 @@ pub(crate) struct EventLoop {
     pushed: AtomicBool,
     /// For the task that fires what timers are left.
     this: Weak<EventLoop>,
+    /// Of a dispatcher that owns its thread; what is left then is rejected instead of being moved.
+    owned: Option<Owned>,
+}
+
+#[derive(Default)]
+struct Owned {
+    rejects: AtomicBool,
+    told: Told,
 }
 
 #[derive(Default)]
@@ -75,34 +84,49 @@ impl Wake for Root {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.queued.set() {
-            self.events.push(Event::Root(self.clone()));
+            // A root that has ended needs no turn.
+            drop(self.events.push(Event::Root(self.clone())));
         }
     }
 }
 
 impl EventLoop {
-    fn new() -> Arc<EventLoop> {
+    fn new(owned: bool) -> Arc<EventLoop> {
         Arc::new_cyclic(|this| EventLoop {
+            owned: owned.then(Owned::default),
             state: Mutex::default(),
             pushed: AtomicBool::new(false),
             this: this.clone(),
         })
     }
 
-    /// Queues `task` behind all that is queued; after the root has ended, on the process's own pool.
-    pub(crate) fn push_task(&self, task: Task) {
-        self.push(Event::Task(task));
+    /// Queues `task` behind all that is queued; after the root has ended, on the process's own pool, unless the loop is that of
+    /// a dispatcher that was closed.
+    pub(crate) fn push_task(&self, task: Task) -> Result<(), Rejected> {
+        let closed = |task| Err(Rejected::new(task, "the dispatcher was closed"));
+        if self.is_rejecting() {
+            return closed(task);
+        }
+        match self.push(Event::Task(task)) {
+            Err(Event::Task(task)) if self.owned.is_some() => closed(task),
+            Err(event) => {
+                elsewhere(event);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
-    fn push(&self, event: Event) {
+    /// Gives the event back if the root has ended.
+    fn push(&self, event: Event) -> Result<(), Event> {
         let Some(event) = Current::push(self, event) else {
-            return;
+            return Ok(());
         };
         let sleeper = {
             let mut state = self.state.lock();
             if state.closed {
                 drop(state);
-                return elsewhere(event);
+                return Err(event);
             }
             state.queue.push_back(event);
             self.pushed.store(true, Ordering::Release);
@@ -110,6 +134,31 @@ impl EventLoop {
         };
         if let Some(sleeper) = sleeper {
             sleeper.wake();
+        }
+        Ok(())
+    }
+
+    fn is_rejecting(&self) -> bool {
+        self.owned
+            .as_ref()
+            .is_some_and(|owned| owned.rejects.load(Ordering::Acquire))
+    }
+
+    /// The dispatcher is closed: from now on tasks are rejected, and those who asked are told.
+    pub(crate) fn reject(&self) {
+        if let Some(owned) = &self.owned {
+            owned.rejects.store(true, Ordering::SeqCst);
+            owned.told.tell();
+        }
+    }
+
+    /// Tells `who` when the dispatcher is closed; at once if it is. Loops that nobody owns do not tell.
+    pub(crate) fn on_close(&self, who: Weak<dyn OnClose>) {
+        if let Some(owned) = &self.owned {
+            owned.told.add(who);
+            if owned.rejects.load(Ordering::SeqCst) {
+                owned.told.tell();
+            }
         }
     }
 
@@ -190,7 +239,10 @@ impl EventLoop {
             state.needs_orphans()
         };
         for event in queue {
-            elsewhere(event);
+            match event {
+                Event::Task(task) if self.owned.is_some() => pool::give_back(task),
+                event => elsewhere(event),
+            }
         }
         if start {
             self.start_orphans();

@@ -12,7 +12,7 @@ use tokio::task::{block_in_place, consume_budget};
 
 use super::current::{Current, Installed};
 use super::queued::Queued;
-use super::{Event, Root};
+use super::{Event, EventLoop, Root};
 use crate::dispatcher::Kind;
 use crate::here::Here;
 use crate::{Dispatcher, pool, unconfined};
@@ -108,11 +108,19 @@ fn nested_or_not<F: Future>(
         Some(current) => drive(&current, make),
         None => {
             // Dropped after the last other `Rc`, on unwinding, too.
-            let installed = Installed::new();
+            let installed = Installed::new(false);
             let current = installed.current();
             drive(&current, make)
         }
     }
+}
+
+/// Makes a new thread that of a dispatcher which owns it, until the future that `make` returns has completed.
+pub(crate) fn block_on_owned<F: Future>(make: impl FnOnce(Arc<EventLoop>) -> F) -> F::Output {
+    let installed = Installed::new(true);
+    let current = installed.current();
+    let events = current.events.clone();
+    drive(&current, |_| make(events))
 }
 
 fn drive<F: Future>(current: &Rc<Current>, make: impl FnOnce(Dispatcher) -> F) -> F::Output {

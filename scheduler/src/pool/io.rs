@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::Pool;
 use crate::Task;
+use crate::config::sizes;
 use crate::here::Here;
 
 /// The IO queue of a pool, and its permits.
@@ -26,7 +27,7 @@ struct State {
 impl Io {
     pub(super) fn new() -> Io {
         Io {
-            cap: super::cores().max(64),
+            cap: sizes().io,
             state: Mutex::default(),
         }
     }

@@ -34,8 +34,8 @@ use gate::Gate;
 use idle::Idle;
 pub(crate) use io::Io;
 pub use on_close::OnClose;
-use on_close::Told;
-pub(crate) use registry::{of, own};
+pub(crate) use on_close::Told;
+pub(crate) use registry::{of, own, own_if_started, shut_down_own};
 use seat::{Local, Seat};
 pub(crate) use spares::before_blocking;
 
@@ -279,7 +279,7 @@ impl Pool {
     }
 
     /// The runtime shuts down: from now on tasks are rejected, and those queued are given back.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         self.gate.close();
         registry::forget(self);
         self.told.tell();
@@ -355,7 +355,7 @@ pub(crate) fn give_back(task: Task) {
     }
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

@@ -13,7 +13,7 @@ pub trait OnClose: Send + Sync {
 
 /// The list of a pool. It holds nobody alive, and is cleared of the dead whenever it has doubled.
 #[derive(Default)]
-pub(super) struct Told(Mutex<State>);
+pub(crate) struct Told(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -25,7 +25,7 @@ struct State {
 const FEW: usize = 32;
 
 impl Told {
-    pub(super) fn add(&self, who: Weak<dyn OnClose>) {
+    pub(crate) fn add(&self, who: Weak<dyn OnClose>) {
         let dead = {
             let mut state = self.0.lock();
             let mut dead = Vec::new();
@@ -43,7 +43,7 @@ impl Told {
         drop(dead);
     }
 
-    pub(super) fn tell(&self) {
+    pub(crate) fn tell(&self) {
         let list = std::mem::take(&mut self.0.lock().list);
         for who in list.iter().filter_map(Weak::upgrade) {
             who.closed();

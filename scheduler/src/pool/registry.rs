@@ -1,14 +1,16 @@
 //! Which runtime has which pool.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Id, Runtime};
 
 use super::Pool;
 use super::seat::Local;
+use crate::config::sizes;
 
 /// The pools by the runtime they are hosted on. An entry goes when its pool closes, for ids are used again.
 static POOLS: OnceLock<Mutex<HashMap<Id, Arc<Pool>>>> = OnceLock::new();
@@ -55,26 +57,90 @@ pub(super) fn forget(pool: &Pool) {
 const MOST_BLOCKING_THREADS: usize = 16_384;
 
 /// The process's own pool.
+struct Own {
+    /// `None` once it was shut down.
+    runtime: Mutex<Option<Runtime>>,
+    pool: Arc<Pool>,
+}
+
+static OWN: OnceLock<Own> = OnceLock::new();
+
+/// The own pool was shut down, or is not to be started any more.
+static SHUT_DOWN: AtomicBool = AtomicBool::new(false);
+
+/// The threads of the own runtime that have not ended.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// The process's own pool.
 pub(crate) fn own() -> &'static Arc<Pool> {
-    static OWN: OnceLock<(Runtime, Arc<Pool>)> = OnceLock::new();
-    let (_, pool) = OWN.get_or_init(|| {
-        static THREADS: AtomicUsize = AtomicUsize::new(1);
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(super::cores().max(2))
-            .thread_name_fn(|| format!("corox-default-{}", THREADS.fetch_add(1, Ordering::Relaxed)))
-            // Views of IO have as many threads as their limits say, on top of IO's own.
-            .max_blocking_threads(MOST_BLOCKING_THREADS)
-            .enable_all()
-            .build()
-            .expect("corox could not start the threads of its runtime");
-        let pool = Arc::new(Pool::new(runtime.handle().clone(), true));
-        // Somebody's root may ask for the pool by this runtime's handle.
-        let pools = POOLS.get_or_init(Default::default);
-        pools.lock().insert(runtime.handle().id(), pool.clone());
-        pool.start();
-        (runtime, pool)
-    });
-    pool
+    &OWN.get_or_init(make_own).pool
+}
+
+/// The same, unless nobody has used it yet.
+pub(crate) fn own_if_started() -> Option<&'static Arc<Pool>> {
+    OWN.get().map(|own| &own.pool)
+}
+
+fn make_own() -> Own {
+    if SHUT_DOWN.load(Ordering::SeqCst) {
+        return never_started();
+    }
+    static NAMES: AtomicUsize = AtomicUsize::new(1);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(sizes().workers)
+        .thread_name_fn(|| format!("corox-default-{}", NAMES.fetch_add(1, Ordering::Relaxed)))
+        .on_thread_start(|| {
+            THREADS.fetch_add(1, Ordering::SeqCst);
+        })
+        .on_thread_stop(|| {
+            THREADS.fetch_sub(1, Ordering::SeqCst);
+        })
+        // Views of IO have as many threads as their limits say, on top of IO's own.
+        .max_blocking_threads(MOST_BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .expect("corox could not start the threads of its runtime");
+    let pool = Arc::new(Pool::new(runtime.handle().clone(), true));
+    // Somebody's root may ask for the pool by this runtime's handle.
+    let pools = POOLS.get_or_init(Default::default);
+    pools.lock().insert(runtime.handle().id(), pool.clone());
+    pool.start();
+    Own {
+        runtime: Mutex::new(Some(runtime)),
+        pool,
+    }
+}
+
+/// In the place of a pool that was shut down before it was used: one that rejects everything.
+fn never_started() -> Own {
+    let runtime = Builder::new_current_thread()
+        .build()
+        .expect("corox could not make a runtime without threads");
+    let pool = Arc::new(Pool::new(runtime.handle().clone(), true));
+    pool.close();
+    Own {
+        runtime: Mutex::new(None),
+        pool,
+    }
+}
+
+/// Ends the own runtime, and gives the number of its threads that still run after `timeout`.
+pub(crate) fn shut_down_own(timeout: Duration) -> usize {
+    SHUT_DOWN.store(true, Ordering::SeqCst);
+    let own = OWN.get_or_init(make_own);
+    own.pool.close();
+    let deadline = Instant::now().checked_add(timeout);
+    let runtime = own.runtime.lock().take();
+    if let Some(runtime) = runtime {
+        // On a thread of its own: tokio refuses to wait for a runtime inside another one.
+        let waiter = std::thread::spawn(move || runtime.shutdown_timeout(timeout));
+        drop(waiter.join());
+    }
+    // tokio counts a thread as ended a moment before it is.
+    while THREADS.load(Ordering::SeqCst) > 0 && deadline.is_none_or(|at| Instant::now() < at) {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    THREADS.load(Ordering::SeqCst)
 }
 
 #[cfg(test)]

@@ -1,0 +1,68 @@
+//! The end of the process's own pool.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::here::Here;
+use crate::pool;
+
+/// Ends the process's own pool for good: [`DEFAULT`](crate::Dispatcher::DEFAULT), [`IO`](crate::Dispatcher::IO), their timers
+/// and sockets, wherever no other runtime stands in for them. Waits up to `timeout` for its threads to end. Blocks.
+///
+/// For checks that look for threads left behind, and for libraries that are unloaded; a program that just ends needs it not.
+/// Tasks in the queue, and those that are woken or launched later, are not run: their coroutines end as cancelled, and their
+/// destructors run. A poll that runs goes on to its end. A second call waits again. A pool that was never used is not
+/// started any more.
+///
+/// Kotlin: `Dispatchers.shutdown()`.
+///
+/// # Errors
+/// If threads still run after `timeout`; they end when what they run does.
+///
+/// # Panics
+/// On a thread of that pool, which would wait for itself.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, Task, Wakeup, shutdown};
+/// use std::time::Duration;
+///
+/// shutdown(Duration::from_secs(1)).unwrap();
+/// let late = Task::new(async {}, |_, _| {});
+/// assert!(Dispatcher::DEFAULT.dispatch(late, Wakeup::Launch).is_err());
+/// ```
+#[track_caller]
+#[doc(alias = "Dispatchers.shutdown")]
+pub fn shutdown(timeout: Duration) -> Result<(), ShutdownTimedOut> {
+    let own = pool::own_if_started().map(|pool| pool.address());
+    let here = Here::current();
+    assert!(
+        own.is_none_or(|own| here != Here::Pool(own) && here != Here::Io(own)),
+        "the pool cannot be shut down from one of its own threads; do it after `run_blocking` has returned, in `main`"
+    );
+    match pool::shut_down_own(timeout) {
+        0 => Ok(()),
+        threads => Err(ShutdownTimedOut { threads }),
+    }
+}
+
+/// Threads still run after a [`shutdown`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ShutdownTimedOut {
+    threads: usize,
+}
+
+impl ShutdownTimedOut {
+    /// How many threads still run.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+impl fmt::Display for ShutdownTimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} threads of the pool still run", self.threads)
+    }
+}
+
+impl std::error::Error for ShutdownTimedOut {}
