@@ -15,6 +15,7 @@
 //! - *Time and turns*: [`delay`], [`yield_now`], [`is_active`], [`ensure_active`], [`with_timeout`],
 //!   [`with_timeout_or_none`].
 //! - *Waiting*: [`Job::join`], [`join_all`], `deferred.await`, [`await_all`].
+//! - *Patterns*: [`map_concurrent`], [`await_first_success`], [`Retry`].
 //! - *Borders*: [`suspend_cancellable`] waits for a callback, [`blocking`] for a blocking call,
 //!   [`Deferred::cancel_on_drop`] is a future for code that cancels by drop.
 //! - *By hand*: [`CompletableJob`], [`SupervisorJob`], [`CompletableDeferred`].
@@ -24,6 +25,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod await_all;
+mod await_first_success;
 mod blocking;
 mod cancel_on_drop;
 mod catch_cancellation;
@@ -44,9 +46,11 @@ mod handover;
 mod job;
 mod job_context;
 mod launch_output;
+mod map_concurrent;
 mod node_list;
 mod or_fail;
 pub mod probe;
+mod retry;
 mod run_blocking;
 mod scope;
 mod scope_builders;
@@ -59,6 +63,7 @@ mod timeout;
 mod with_context;
 
 pub use await_all::await_all;
+pub use await_first_success::await_first_success;
 pub use blocking::{CancelFlag, blocking};
 pub use cancel_on_drop::CancelOnDrop;
 pub use catch_cancellation::{catch_cancellation, try_catch_cancellation};
@@ -83,7 +88,9 @@ pub use exception_handler::{ExceptionHandler, UncaughtHandlerGuard, add_uncaught
 pub use finally::FinallyExt;
 pub use job::{DisposeHandle, Job, JobState, Join, join_all};
 pub use launch_output::LaunchOutput;
+pub use map_concurrent::map_concurrent;
 pub use or_fail::OrFail;
+pub use retry::Retry;
 pub use run_blocking::run_blocking;
 pub use scope::{CoroutineScope, GlobalScope, Launcher};
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};

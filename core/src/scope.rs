@@ -273,7 +273,20 @@ impl CoroutineScope {
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let spec = self.spec(Kind::Deferred, Location::caller());
+        self.spawn_at(Location::caller(), body)
+    }
+
+    /// `spawn` by code of the library that was called at `location`.
+    pub(crate) fn spawn_at<T, F>(
+        &self,
+        location: &'static Location<'static>,
+        body: F,
+    ) -> Deferred<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let spec = self.spec(Kind::Deferred, location);
         Deferred::new(spec.start(ResultSlot::new(), body, |result| result))
     }
 }

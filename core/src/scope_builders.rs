@@ -139,7 +139,11 @@ where
 }
 
 /// Runs `body` as an inline scope of the current frame. The parent is that of this first poll, for good (decision 9).
-async fn inline<T, F>(kind: Kind, location: &'static Location<'static>, body: F) -> Result<T>
+pub(crate) async fn inline<T, F>(
+    kind: Kind,
+    location: &'static Location<'static>,
+    body: F,
+) -> Result<T>
 where
     F: AsyncFnOnce(CoroutineScope) -> Result<T>,
 {

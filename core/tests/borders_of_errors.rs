@@ -8,7 +8,7 @@ use corox_core::{
     Deferred, Dispatcher, Error, OrFail, Result, await_all, coroutine_scope, run_blocking,
     supervisor_scope, with_context, yield_now,
 };
-use support::{checked, forever, root};
+use support::{checked, root};
 
 type Way = std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
@@ -43,6 +43,7 @@ fn an_error_goes_out_as_a_box_and_comes_back_the_same() {
 
 #[cfg(feature = "anyhow")]
 mod with_anyhow {
+    use super::support::forever;
     use super::*;
     use anyhow::Context;
 

@@ -1,0 +1,194 @@
+//! Trying again.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::time::delay;
+
+type Predicate = dyn Fn(&Error, u32) -> bool + Send + Sync;
+
+/// How often, and after which pauses, a failing operation is tried again.
+///
+/// A cancellation is not tried again: neither that of the own coroutine, which ends it at its next suspension, nor an error
+/// that is one, unless [`retry_if`](Retry::retry_if) says so.
+///
+/// ```
+/// use corox_core::{Error, Retry, run_blocking};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use std::time::Duration;
+///
+/// let tries = AtomicU32::new(0);
+/// let n = run_blocking(async |_| {
+///     Retry::new(3).exponential(Duration::from_millis(1), 2.0, Duration::from_secs(1)).run(|| async {
+///         match tries.fetch_add(1, Ordering::Relaxed) {
+///             2 => Ok(7),
+///             _ => Err(Error::msg("busy")),
+///         }
+///     }).await
+/// }).unwrap();
+/// assert_eq!((n, tries.into_inner()), (7, 3));
+/// ```
+#[must_use = "a policy does nothing before `run`"]
+pub struct Retry {
+    attempts: u32,
+    first: Duration,
+    factor: f64,
+    most: Duration,
+    jitter: f64,
+    seed: Option<u64>,
+    predicate: Box<Predicate>,
+}
+
+impl Retry {
+    /// At most `attempts` attempts, the first among them, without pauses.
+    ///
+    /// # Panics
+    ///
+    /// If `attempts` is 0.
+    #[track_caller]
+    pub fn new(attempts: u32) -> Self {
+        assert!(
+            attempts > 0,
+            "a retry of 0 attempts would never run the operation; 1 runs it once"
+        );
+        Retry {
+            attempts,
+            first: Duration::ZERO,
+            factor: 1.0,
+            most: Duration::MAX,
+            jitter: 0.0,
+            seed: None,
+            predicate: Box::new(|error, _| !error.is_cancellation()),
+        }
+    }
+
+    /// Pauses of `pause` between attempts.
+    pub fn fixed(self, pause: Duration) -> Self {
+        self.exponential(pause, 1.0, Duration::MAX)
+    }
+
+    /// A first pause of `first`, each further one `factor` times the one before, up to `most`.
+    ///
+    /// # Panics
+    ///
+    /// If `factor` is below 1, or not a number.
+    #[track_caller]
+    pub fn exponential(mut self, first: Duration, factor: f64, most: Duration) -> Self {
+        assert!(
+            factor >= 1.0,
+            "the factor between pauses is at least 1, not {factor}"
+        );
+        self.first = first;
+        self.factor = factor;
+        self.most = most;
+        self
+    }
+
+    /// Shortens each pause by a random part of it, up to `fraction`, so that many who failed together do not come back
+    /// together.
+    ///
+    /// # Panics
+    ///
+    /// If `fraction` is not within 0 to 1.
+    #[track_caller]
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        assert!(
+            (0.0..=1.0).contains(&fraction),
+            "the jitter is a fraction from 0 to 1, not {fraction}"
+        );
+        self.jitter = fraction;
+        self
+    }
+
+    /// Makes the [`jitter`](Retry::jitter) the same in each run, for tests.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Tries again only if `predicate` says so, given the error and the number of the attempt that failed, from 1.
+    pub fn retry_if(
+        mut self,
+        predicate: impl Fn(&Error, u32) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.predicate = Box::new(predicate);
+        self
+    }
+
+    /// Runs `operation` until it succeeds, or there is to be no further attempt.
+    ///
+    /// The pauses are [`delay`](crate::delay)s. What an attempt launches into a scope around goes on in the next one; with a
+    /// [`coroutine_scope`](crate::coroutine_scope) in the operation it has ended before.
+    ///
+    /// # Errors
+    ///
+    /// The failure of the last attempt, with those before it [attached](Error::suppressed).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the attempt, or the pause.
+    pub async fn run<T, F, Fut>(&self, mut operation: F) -> Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
+        let mut random = self.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
+        let mut failures: Vec<Error> = Vec::new();
+        let mut attempt = 1;
+        loop {
+            let error = match operation().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if attempt == self.attempts || !(self.predicate)(&error, attempt) {
+                for earlier in failures {
+                    error.add_suppressed(earlier);
+                }
+                return Err(error);
+            }
+            failures.push(error);
+            delay(self.pause(attempt, &mut random)).await;
+            attempt += 1;
+        }
+    }
+
+    /// The pause after attempt `attempt`.
+    fn pause(&self, attempt: u32, random: &mut u64) -> Duration {
+        let exponent = i32::try_from(attempt - 1).unwrap_or(i32::MAX);
+        let seconds = self.first.as_secs_f64() * self.factor.powi(exponent);
+        let pause = if self.first.is_zero() {
+            Duration::ZERO
+        } else {
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        };
+        let pause = pause.min(self.most);
+        if self.jitter == 0.0 {
+            return pause;
+        }
+        // SplitMix64 (Steele, Lea, Flood 2014), the upper 53 bits as a fraction.
+        *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = *random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        #[allow(clippy::cast_precision_loss)]
+        let fraction = (z >> 11) as f64 / (1_u64 << 53) as f64;
+        let shortened = pause.as_secs_f64() * (1.0 - self.jitter * fraction);
+        Duration::try_from_secs_f64(shortened).unwrap_or(pause)
+    }
+}
+
+impl fmt::Debug for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry")
+            .field("attempts", &self.attempts)
+            .field("first", &self.first)
+            .field("factor", &self.factor)
+            .field("most", &self.most)
+            .field("jitter", &self.jitter)
+            .finish_non_exhaustive()
+    }
+}
