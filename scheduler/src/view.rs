@@ -19,7 +19,7 @@
 //! one that finds all permits in use does not.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -37,18 +37,39 @@ use crate::{Dispatcher, Home, Rejected, Task, Wakeup, mark_yield, pool};
 /// How many tasks a worker runs before it goes behind the others of its base.
 const BATCH: usize = 16;
 
+/// Why a task for a runtime that has ended is refused.
+const SHUT_DOWN: &str = "the tokio runtime of this dispatcher has shut down";
+
 thread_local! {
-    /// The limiter whose task runs on this thread, as an address.
-    static INSIDE: Cell<usize> = const { Cell::new(0) };
+    /// The limiters whose permits this thread has right now, as addresses: the views of views, the outermost first.
+    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     /// The hand-over of a worker that this thread is in.
-    static HANDING: Cell<Handing> = const { Cell::new(Handing { limiter: 0, dropped: false }) };
+    static HANDING: Cell<Handing> = const { Cell::new(Handing { limiter: 0, worker: 0, dropped: false }) };
 }
 
 #[derive(Clone, Copy)]
 struct Handing {
     limiter: usize,
+    /// The number of this very worker: a base may throw away others at the same time.
+    worker: u64,
     /// The worker was dropped meanwhile: its permit is the giver's again.
     dropped: bool,
+}
+
+/// Notes that this thread has a permit of a limiter, until it is dropped.
+struct Inside;
+
+impl Inside {
+    fn enter(limiter: &Limiter) -> Inside {
+        INSIDE.with_borrow_mut(|inside| inside.push(limiter.address()));
+        Inside
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.with_borrow_mut(Vec::pop);
+    }
 }
 
 /// A limiter over a base.
@@ -68,7 +89,15 @@ struct State {
     queue: VecDeque<Entry>,
     /// Permits in use.
     running: usize,
+    /// The last number given to a task or a worker.
     last: u64,
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
 }
 
 struct Entry {
@@ -128,16 +157,37 @@ impl View {
     }
 
     pub(crate) fn runs_here(&self) -> bool {
-        INSIDE.get() == self.limiter.address() && self.base.runs_here()
+        let limiter = self.limiter.address();
+        INSIDE.with_borrow(|inside| inside.contains(&limiter)) && self.root().runs_here()
+    }
+
+    /// What is under all the views.
+    fn root(&self) -> &Dispatcher {
+        let mut base = &self.base;
+        while let Kind::View(view) = &base.kind {
+            base = &view.base;
+        }
+        base
+    }
+
+    /// Whether the runtime under this view has shut down.
+    fn is_closed(&self) -> bool {
+        match &self.root().kind {
+            Kind::Pool(pool) | Kind::PoolIo(pool) => pool.is_closed(),
+            _ => false,
+        }
     }
 
     /// Queues `task`, and starts a worker if a permit is free.
     pub(crate) fn push(self: &Arc<Self>, task: Task) -> Result<(), Rejected> {
+        if self.is_closed() {
+            // Behind a worker of another runtime it would wait only to be given back.
+            return Err(Rejected::new(task, SHUT_DOWN));
+        }
         let limiter = &self.limiter;
         let (number, start) = {
             let mut state = limiter.state.lock();
-            state.last += 1;
-            let number = state.last;
+            let number = state.number();
             state.queue.push_back(Entry {
                 task,
                 view: self.clone(),
@@ -150,7 +200,7 @@ impl View {
         if !start {
             return Ok(());
         }
-        let (reason, payload) = match self.hand_over_worker() {
+        let (reason, payload) = match self.hand_over_worker(number) {
             Handed::Taken => return Ok(()),
             Handed::Refused(reason) => (Some(reason), None),
             Handed::Dropped => (None, None),
@@ -167,7 +217,7 @@ impl View {
             let at = state.queue.iter().position(|entry| entry.number == number);
             at.and_then(|at| state.queue.remove(at))
         };
-        limiter.pass_permit();
+        limiter.pass_permit(VecDeque::new());
         match (own, reason, payload) {
             (Some(own), Some(reason), _) => Err(Rejected::new(own.task, reason)),
             (own, _, Some(payload)) => {
@@ -181,12 +231,12 @@ impl View {
         }
     }
 
-    /// Gives the base a worker for a permit that the caller has.
-    fn hand_over_worker(self: &Arc<Self>) -> Handed {
+    /// Gives the base a worker for a permit that the caller has. No other worker of the limiter has this number.
+    fn hand_over_worker(self: &Arc<Self>, number: u64) -> Handed {
         let base = self.base.clone();
         let worker = Worker {
             view: self.clone(),
-            begun: false,
+            number,
             ended: false,
         };
         let worker = Task::new(worker, move |task, how| {
@@ -195,6 +245,7 @@ impl View {
         });
         let outer = HANDING.replace(Handing {
             limiter: self.limiter.address(),
+            worker: number,
             dropped: false,
         });
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -209,7 +260,7 @@ impl View {
             Ok(Err(reason)) => Handed::Refused(reason),
             // A runtime that has just shut down drops what it is given.
             Ok(Ok(())) if dropped && !self.base.is_custom() => {
-                Handed::Refused("the runtime of this dispatcher has shut down".to_owned())
+                Handed::Refused(SHUT_DOWN.to_owned())
             }
             Ok(Ok(())) if dropped => Handed::Dropped,
             Ok(Ok(())) => Handed::Taken,
@@ -228,8 +279,8 @@ impl View {
         }
         state.running += 1;
         Some(Permit {
+            inside: Some(Inside::enter(&self.limiter)),
             limiter: &self.limiter,
-            outer: INSIDE.replace(self.limiter.address()),
         })
     }
 }
@@ -248,66 +299,67 @@ impl Limiter {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Uses a permit for the task at the front of the queue, or returns it if there is none.
-    fn pass_permit(self: &Arc<Self>) {
+    /// Uses a permit for the task at the front of the queue, or returns it if there is none; then gives back `given`, and the
+    /// tasks whose base refused to take the permit.
+    ///
+    /// In this order: who reschedules a task to this very view must find the permit free and be refused by the base
+    /// itself. While the permit was held, the task would queue here and be given back for ever.
+    fn pass_permit(self: &Arc<Self>, mut given: VecDeque<Entry>) {
         loop {
-            let view = {
+            let (view, number) = {
                 let mut state = self.state.lock();
                 match state.queue.front() {
-                    Some(entry) => entry.view.clone(),
+                    Some(entry) => (entry.view.clone(), state.number()),
                     None => {
                         state.running -= 1;
-                        return;
+                        break;
                     }
                 }
             };
-            match view.hand_over_worker() {
+            match view.hand_over_worker(number) {
                 Handed::Taken
                 | Handed::Panicked {
                     permit_back: false, ..
-                } => return,
+                } => break,
                 Handed::Panicked { payload, .. } => {
                     report(payload, "a dispatcher under a view panicked");
                 }
                 Handed::Refused(_) | Handed::Dropped => {}
             }
-            self.give_back(&view.base);
+            given.extend(self.take_all(&view.base));
         }
-    }
-
-    /// Hands the waiting tasks for `base` to their schedule functions, which are told so that they go elsewhere.
-    fn give_back(&self, base: &Dispatcher) {
-        let given = {
-            let mut state = self.state.lock();
-            let all = std::mem::take(&mut state.queue);
-            let (given, kept): (VecDeque<_>, _) =
-                all.into_iter().partition(|entry| entry.view.base == *base);
-            state.queue = kept;
-            given
-        };
         for entry in given {
             pool::give_back(entry.task);
         }
+    }
+
+    /// The waiting tasks for `base`.
+    fn take_all(&self, base: &Dispatcher) -> VecDeque<Entry> {
+        let mut state = self.state.lock();
+        let all = std::mem::take(&mut state.queue);
+        let (taken, kept) = all.into_iter().partition(|entry| entry.view.base == *base);
+        state.queue = kept;
+        taken
     }
 }
 
 /// A permit in use by a thread; returned when dropped.
 pub(crate) struct Permit<'a> {
+    inside: Option<Inside>,
     limiter: &'a Arc<Limiter>,
-    outer: usize,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        INSIDE.set(self.outer);
-        self.limiter.pass_permit();
+        self.inside = None;
+        self.limiter.pass_permit(VecDeque::new());
     }
 }
 
 /// Runs the tasks of a view; has a permit until it has ended.
 struct Worker {
     view: Arc<View>,
-    begun: bool,
+    number: u64,
     ended: bool,
 }
 
@@ -341,19 +393,20 @@ impl Future for Worker {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.begun = true;
-        // An IO thread is there for this worker alone: nobody waits for it.
-        let batch = if self.view.base.is_io() {
-            usize::MAX
-        } else {
-            BATCH
+        // An IO thread is there for this worker alone: nobody waits for it. A view under this one has others to serve.
+        let batch = match self.view.base.kind {
+            Kind::Io | Kind::PoolIo(_) => usize::MAX,
+            _ => BATCH,
         };
         for _ in 0..batch {
+            if self.view.is_closed() {
+                // Dropped without having ended, it gives back what waits.
+                return Poll::Ready(());
+            }
             match self.next() {
                 Next::Run(task) => {
-                    let outer = INSIDE.replace(self.view.limiter.address());
+                    let _inside = Inside::enter(&self.view.limiter);
                     task.run();
-                    INSIDE.set(outer);
                 }
                 Next::End => {
                     self.ended = true;
@@ -361,7 +414,7 @@ impl Future for Worker {
                 }
                 Next::Move => {
                     self.ended = true;
-                    self.view.limiter.pass_permit();
+                    self.view.limiter.pass_permit(VecDeque::new());
                     return Poll::Ready(());
                 }
             }
@@ -378,15 +431,14 @@ impl Drop for Worker {
             return;
         }
         let mut handing = HANDING.get();
-        if !self.begun && handing.limiter == self.view.limiter.address() {
+        if handing.worker == self.number && handing.limiter == self.view.limiter.address() {
             handing.dropped = true;
             HANDING.set(handing);
             return;
         }
         // The base has shut down, refused it, or thrown it away.
         let limiter = &self.view.limiter;
-        limiter.give_back(&self.view.base);
-        limiter.pass_permit();
+        limiter.pass_permit(limiter.take_all(&self.view.base));
     }
 }
 
