@@ -4,9 +4,10 @@ use std::future::{Future, pending, poll_fn};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 
-use corox_scheduler::{mark_yield, run_in_place};
+use corox_scheduler::{Dispatcher, Task, Wakeup, mark_yield, run_in_place};
 
 use crate::context::{CoroutineContext, Parent};
 use crate::coroutine::{CoroutineStart, Spec};
@@ -234,6 +235,7 @@ where
     })
     .await;
     let mut scope = scope?;
+    let mut asked = None;
     let result = poll_fn(|cx| {
         if let Some(polled) = first.take() {
             return polled;
@@ -241,9 +243,14 @@ where
         match run_in_place(&io, || scope.as_mut().poll(cx)) {
             Ok(polled) => polled,
             Err(_) if base.dispatcher.runs_here() => {
-                // All IO threads are in use. The body may block, so it waits for its turn behind the others.
+                // The permits are all in use. The body may block, so it waits for its turn behind the others.
                 mark_yield();
-                cx.waker().wake_by_ref();
+                if frame::cancelled_here() {
+                    // A holder that is not polled holds nothing, unless the body around it has woken itself.
+                    cx.waker().wake_by_ref();
+                } else if !asked.as_ref().is_some_and(|asked: &Asked| asked.covers(cx)) {
+                    asked = Some(Asked::new(&io, cx));
+                }
                 Poll::Pending
             }
             // The future was carried to another thread, which is the caller's to block.
@@ -252,6 +259,50 @@ where
     })
     .await;
     Some(result)
+}
+
+/// A task in the queue of an IO dispatcher that wakes a coroutine when its turn comes: to try again at once, and again, would
+/// keep a worker busy for as long as the others block.
+struct Asked {
+    waiting: Weak<()>,
+    waker: Waker,
+}
+
+impl Asked {
+    fn new(io: &Dispatcher, cx: &Context<'_>) -> Asked {
+        let token = Arc::new(());
+        let asked = Asked {
+            waiting: Arc::downgrade(&token),
+            waker: cx.waker().clone(),
+        };
+        let turn = Turn {
+            token: Some(token),
+            waker: cx.waker().clone(),
+        };
+        // Refused or given back it is dropped, which wakes, too.
+        let task = Task::new(async move { drop(turn) }, |task, _| drop(task));
+        drop(io.dispatch(task, Wakeup::Launch));
+        asked
+    }
+
+    /// Whether the poll `cx` will be woken by this.
+    fn covers(&self, cx: &Context<'_>) -> bool {
+        self.waiting.strong_count() > 0 && self.waker.will_wake(cx.waker())
+    }
+}
+
+/// Wakes when it is dropped, which is when its task runs or is thrown away.
+struct Turn {
+    token: Option<Arc<()>>,
+    waker: Waker,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // First: a poll that begins with the wake must see that nobody will wake it again.
+        self.token = None;
+        self.waker.wake_by_ref();
+    }
 }
 
 /// Waits for a body that runs on another dispatcher, and holds the frame around it meanwhile.
