@@ -2,7 +2,7 @@
 //!
 //! # Tour
 //!
-//! - *Roots and scopes*: [`run_blocking`], [`coroutine_scope`], [`supervisor_scope`] run a body and return only after
+//! - *Roots and scopes*: [`run_blocking`], [`run_blocking_until`] a signal comes, [`coroutine_scope`], [`supervisor_scope`] run a body and return only after
 //!   everything launched in it has ended.
 //! - *Launching*: [`CoroutineScope::launch`] gives a [`Job`], [`CoroutineScope::spawn`] a [`Deferred`];
 //!   [`with`](CoroutineScope::with) changes context ([`Dispatcher`], [`CoroutineName`], [`ExceptionHandler`]) and start mode.
@@ -52,10 +52,13 @@ mod or_fail;
 pub mod probe;
 mod retry;
 mod run_blocking;
+mod run_blocking_until;
 mod scope;
 mod scope_builders;
 mod section;
 mod shim;
+#[cfg(feature = "signal")]
+mod shutdown_signal;
 mod suspend_cancellable;
 mod thread_local_element;
 mod time;
@@ -92,8 +95,12 @@ pub use map_concurrent::map_concurrent;
 pub use or_fail::OrFail;
 pub use retry::Retry;
 pub use run_blocking::run_blocking;
+pub use run_blocking_until::{Interrupted, StillRunning, run_blocking_until};
 pub use scope::{CoroutineScope, GlobalScope, Launcher};
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use shutdown_signal::shutdown_signal;
 pub use suspend_cancellable::suspend_cancellable;
 pub use thread_local_element::{LocalCell, LocalKeyExt, ThreadLocalElement};
 pub use time::{Delay, delay};

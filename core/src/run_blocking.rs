@@ -1,6 +1,9 @@
 //! From blocking code into coroutines.
 
+use std::future::{Future, poll_fn};
 use std::panic::{Location, resume_unwind};
+use std::pin::pin;
+use std::task::{Context, Poll};
 
 use crate::error::Result;
 use crate::frame::Entered;
@@ -50,7 +53,23 @@ pub fn run_blocking<T, F>(body: F) -> Result<T>
 where
     F: AsyncFnOnce(CoroutineScope) -> Result<T>,
 {
-    let location = Location::caller();
+    match run_root(Location::caller(), body, |_| {}, |_| false) {
+        Some(result) => result,
+        None => unreachable!("it is never given up"),
+    }
+}
+
+/// Runs `body` as a root: calls `begun` with its job before the first poll, and `give_up` before each; `None` if that says so.
+#[track_caller]
+pub(crate) fn run_root<T, F>(
+    location: &'static Location<'static>,
+    body: F,
+    begun: impl FnOnce(&Job),
+    mut give_up: impl FnMut(&mut Context<'_>) -> bool,
+) -> Option<Result<T>>
+where
+    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+{
     // What the loop polls besides coroutines, tasks of tokio among it, belongs to no coroutine, also if this call is nested.
     let mut nobody = None;
     let outside = Entered::new(&mut nobody);
@@ -58,11 +77,22 @@ where
         let context = JobContext::new(Home::own(), dispatcher);
         let (cell, _root) = JobCell::attach((), Kind::Blocking, context, None, location);
         let job = Job(cell);
+        begun(&job);
         let body = body(CoroutineScope::of(job.clone()));
-        ScopeFuture::new(job, None, body)
+        let root = ScopeFuture::new(job, None, body);
+        async move {
+            let mut root = pin!(root);
+            poll_fn(|cx| {
+                if give_up(cx) {
+                    return Poll::Ready(None);
+                }
+                root.as_mut().poll(cx).map(Some)
+            })
+            .await
+        }
     });
     drop(outside);
-    if let Err(error) = &result {
+    if let Some(Err(error)) = &result {
         if let Some(payload) = error.take_panic() {
             resume_unwind(payload);
         }
