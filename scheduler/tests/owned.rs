@@ -55,7 +55,7 @@ fn a_single_thread_has_its_name_and_runs_in_strict_order() {
             .collect();
         assert_eq!(own, [&format!("a{n}"), &format!("b{n}"), &format!("c{n}")]);
     }
-    assert!(owned.runs_here() == false);
+    assert!(!owned.runs_here());
     owned.join();
 }
 
