@@ -12,6 +12,10 @@ pub const DEFAULT: Dispatcher = Dispatcher::DEFAULT;
 #[doc(alias = "Dispatchers.IO")]
 pub const IO: Dispatcher = Dispatcher::IO;
 
+/// The user interface's thread, once it is set; see [`Dispatcher::MAIN`].
+#[doc(alias = "Dispatchers.Main")]
+pub const MAIN: Dispatcher = Dispatcher::MAIN;
+
 /// No dispatcher: in place; see [`Dispatcher::UNCONFINED`].
 #[doc(alias = "Dispatchers.Unconfined")]
 pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use corox_scheduler::mark_yield;
+use corox_scheduler::{mark_yield, unconfined_queue_is_empty};
 
 use crate::error::Result;
 use crate::frame;
@@ -59,7 +59,8 @@ pub fn ensure_active() -> Result<()> {
 
 /// Lets the other coroutines of the dispatcher run, and is a point of cancellation.
 ///
-/// The coroutine goes to the very back of its dispatcher's queue.
+/// The coroutine goes to the very back of its dispatcher's queue. On [`Dispatcher::UNCONFINED`](crate::Dispatcher::UNCONFINED)
+/// it goes behind what waits on this thread to run in place, and does not suspend if that is nothing.
 ///
 /// # Cancel safety
 ///
@@ -94,7 +95,7 @@ impl Future for YieldNow {
         if frame::cancelled_here() {
             return Poll::Pending;
         }
-        if self.yielded {
+        if self.yielded || nobody_waits() {
             return Poll::Ready(());
         }
         self.yielded = true;
@@ -102,6 +103,14 @@ impl Future for YieldNow {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Whether the coroutine runs in place, and nobody on this thread waits for it to give way (D-9).
+fn nobody_waits() -> bool {
+    let unconfined = frame::with_current(|frame| {
+        frame.is_some_and(|frame| frame.job().context().dispatcher.is_unconfined())
+    });
+    unconfined && unconfined_queue_is_empty()
 }
 
 /// Suspends until the coroutine is cancelled; never returns.

@@ -80,9 +80,9 @@ pub use coroutine::CoroutineStart;
 #[doc(hidden)]
 pub use coroutine::unscheduled;
 pub use corox_scheduler::{
-    AlreadyConfigured, Dispatch, Dispatcher, IO_PARALLELISM_VARIABLE, OwnedDispatcher, Rejected,
-    SchedulerConfig, ShutdownTimedOut, Task, TimeSource, WORKERS_VARIABLE,
-    new_fixed_thread_pool_context, new_single_thread_context, shutdown,
+    AlreadyConfigured, Dispatch, Dispatcher, Executor, IO_PARALLELISM_VARIABLE, MainAlreadySet,
+    MainGuard, OwnedDispatcher, Rejected, SchedulerConfig, ShutdownTimedOut, Task, TimeSource,
+    WORKERS_VARIABLE, new_fixed_thread_pool_context, new_single_thread_context, set_main, shutdown,
 };
 pub use debug::{debug_mode, set_debug_mode, thread_label};
 pub use deferred::{Await, Deferred};

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::ops::Add;
 use std::panic::Location;
 
+use corox_scheduler::Dispatcher;
+
 use crate::completable::body_less_in;
 use crate::context::{CoroutineContext, Parent};
 use crate::coroutine::{CoroutineStart, Spec};
@@ -107,6 +109,32 @@ impl CoroutineScope {
                 CoroutineScope::of(job)
             }
         }
+    }
+
+    /// A scope for the parts of a user interface: on [`Dispatcher::MAIN`](crate::Dispatcher::MAIN), with a
+    /// [`SupervisorJob`](crate::SupervisorJob), so that its coroutines fail alone. Otherwise as
+    /// [`new`](CoroutineScope::new).
+    ///
+    /// ```
+    /// use corox_core::{CoroutineScope, Dispatcher, run_blocking, set_main};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let _main = set_main(scope.context().dispatcher().unwrap().clone())?;
+    ///     let screen = CoroutineScope::main();
+    ///     let here = std::thread::current().id();
+    ///     assert_eq!(screen.spawn(async { Ok(std::thread::current().id()) }).await?, here);
+    ///     screen.cancel();
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    #[must_use]
+    #[doc(alias = "MainScope")]
+    pub fn main() -> Self {
+        let set = CoroutineContext::from(Dispatcher::MAIN);
+        let context = JobContext::of_set(Home::own(), &set);
+        let job = body_less_in(context, Kind::SupervisorJobImpl, Location::caller());
+        CoroutineScope::of(job)
     }
 
     fn job_context(&self) -> &JobContext {

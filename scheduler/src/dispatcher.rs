@@ -7,12 +7,12 @@ use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 
-use crate::event_loop::EventLoop;
+use crate::event_loop::{self, EventLoop};
 use crate::here::Here;
 use crate::pool::OnClose;
 use crate::pool::{self, Pool};
 use crate::view::View;
-use crate::{Home, Rejected, Task, TimeSource, Wakeup, unconfined};
+use crate::{Home, Rejected, Task, TimeSource, Wakeup, main_slot, unconfined};
 
 /// A dispatcher of your own: it runs the tasks it is given, each exactly once, by [`Task::run`].
 ///
@@ -36,6 +36,13 @@ pub trait Dispatch: Send + Sync + 'static {
     /// Whether a coroutine that is started from this very thread must be dispatched. `false` lets it run in place.
     fn is_dispatch_needed(&self) -> bool {
         true
+    }
+
+    /// Whether this very thread is the dispatcher's, so that [immediate](Dispatcher::immediate) coroutines may run in place.
+    ///
+    /// Inside its tasks that is known anyway. A user interface's dispatcher says it also for its event handlers.
+    fn is_current_thread(&self) -> bool {
+        false
     }
 
     /// The clock and timers of this dispatcher, if it has its own.
@@ -77,6 +84,9 @@ pub(crate) enum Kind {
     PoolIo(Arc<Pool>),
     Loop(Arc<EventLoop>),
     View(Arc<View>),
+    Main,
+    /// In place, if this is a thread of the base.
+    Immediate(Arc<Dispatcher>),
     Custom(Arc<dyn Dispatch>),
 }
 
@@ -172,6 +182,44 @@ impl Dispatcher {
         self.limited(n, Some(name.into()))
     }
 
+    /// This dispatcher, but without a dispatch for coroutines that are started or resumed on its own thread: they run in place,
+    /// up to their next suspension. One that is started while another such one runs there runs after it, in order, so that the
+    /// stack stays flat. From other threads, and to give way, they are dispatched.
+    ///
+    /// It means something for [`MAIN`](Dispatcher::MAIN), event loops and custom dispatchers; any other is itself.
+    ///
+    /// Kotlin: `MainCoroutineDispatcher.immediate`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::Dispatcher;
+    ///
+    /// assert_eq!(format!("{:?}", Dispatcher::MAIN.immediate()), "Dispatchers.Main.immediate");
+    /// assert_eq!(Dispatcher::DEFAULT.immediate(), Dispatcher::DEFAULT);
+    /// ```
+    #[must_use]
+    pub fn immediate(&self) -> Dispatcher {
+        match self.kind {
+            Kind::Main | Kind::Loop(_) | Kind::Custom(_) => {
+                Kind::Immediate(Arc::new(self.clone())).into()
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether this thread is that of the dispatcher, for [`immediate`](Dispatcher::immediate).
+    fn is_current_thread(&self) -> bool {
+        match &self.kind {
+            Kind::Main => main_slot::current().is_some_and(|main| main.is_current_thread()),
+            Kind::Loop(events) => event_loop::current(None).is_some_and(
+                |here| matches!(&here.kind, Kind::Loop(here) if Arc::ptr_eq(here, events)),
+            ),
+            Kind::Custom(custom) => custom.is_current_thread() || self.runs_here(),
+            Kind::Immediate(base) => base.is_current_thread(),
+            _ => self.runs_here(),
+        }
+    }
+
     #[track_caller]
     fn limited(&self, n: usize, name: Option<Arc<str>>) -> Dispatcher {
         assert!(
@@ -192,7 +240,9 @@ impl Dispatcher {
     pub(crate) fn is_at_most(&self, n: usize) -> bool {
         match &self.kind {
             Kind::Pool(pool) => pool.workers() <= n,
-            Kind::Loop(_) => true,
+            // One thread.
+            Kind::Loop(_) | Kind::Main => true,
+            Kind::Immediate(base) => base.is_at_most(n),
             Kind::View(view) => view.limit() <= n,
             // A name, which may come to stand for any pool.
             Kind::Default | Kind::Io | Kind::PoolIo(_) | Kind::Unconfined | Kind::Custom(_) => {
@@ -207,6 +257,11 @@ impl Dispatcher {
         match self.kind {
             Kind::Default => Kind::Pool(home.pool().clone()).into(),
             Kind::Io => Kind::PoolIo(home.pool().clone()).into(),
+            Kind::Main => match home.main() {
+                Some(main) => main.resolve(home),
+                None => self.clone(),
+            },
+            Kind::Immediate(ref base) => base.resolve(home).immediate(),
             Kind::View(ref view) => match view.resolve(home) {
                 Some(view) => Kind::View(view).into(),
                 None => view.base().resolve(home),
@@ -250,6 +305,16 @@ impl Dispatcher {
                 unconfined::dispatch(task);
                 Ok(())
             }
+            Kind::Main => main_slot::required().dispatch(task, how),
+            Kind::Immediate(base) if how != Wakeup::Yield && base.is_current_thread() => {
+                task.set_owner(match &base.kind {
+                    Kind::Custom(custom) => address(custom),
+                    _ => 0,
+                });
+                unconfined::run_in_turn(task);
+                Ok(())
+            }
+            Kind::Immediate(base) => base.dispatch(task, how),
             Kind::View(view) => {
                 task.set_owner(0);
                 view.push(task)
@@ -270,6 +335,7 @@ impl Dispatcher {
     pub fn is_dispatch_needed(&self) -> bool {
         match &self.kind {
             Kind::Unconfined => false,
+            Kind::Immediate(base) => !base.is_current_thread(),
             Kind::Custom(custom) => custom.is_dispatch_needed(),
             _ => true,
         }
@@ -280,10 +346,13 @@ impl Dispatcher {
         matches!(self.kind, Kind::Unconfined)
     }
 
-    /// Whether this is a user's [`Dispatch`], or a view of one.
+    /// Whether this is a user's [`Dispatch`], or a view of one: a dispatch may panic then. [`MAIN`](Dispatcher::MAIN) counts as
+    /// one.
     pub fn is_custom(&self) -> bool {
         match &self.kind {
-            Kind::Custom(_) => true,
+            // What it stands for may be one, and without that it panics.
+            Kind::Custom(_) | Kind::Main => true,
+            Kind::Immediate(base) => base.is_custom(),
             Kind::View(view) => view.base().is_custom(),
             _ => false,
         }
@@ -306,6 +375,7 @@ impl Dispatcher {
         match &self.kind {
             Kind::Pool(pool) | Kind::PoolIo(pool) if !pool.is_own() => pool.on_close(who),
             Kind::Loop(events) => events.on_close(who),
+            Kind::Immediate(base) => base.on_close(who),
             Kind::View(view) => view.base().on_close(who),
             _ => {}
         }
@@ -322,6 +392,8 @@ impl Dispatcher {
             (Kind::PoolIo(pool), Here::Io(here)) => here == pool.address(),
             (Kind::Loop(events), Here::Loop(here)) => here == Arc::as_ptr(events).addr(),
             (Kind::View(view), _) => view.runs_here(),
+            (Kind::Main, _) => main_slot::current().is_some_and(|main| main.runs_here()),
+            (Kind::Immediate(base), _) => base.runs_here(),
             (Kind::Custom(custom), Here::Custom(here)) => here == address(custom),
             _ => false,
         }
@@ -342,6 +414,8 @@ impl PartialEq for Dispatcher {
                 Arc::ptr_eq(a, b)
             }
             (Kind::Loop(a), Kind::Loop(b)) => Arc::ptr_eq(a, b),
+            (Kind::Main, Kind::Main) => true,
+            (Kind::Immediate(a), Kind::Immediate(b)) => a == b,
             (Kind::View(a), Kind::View(b)) => a.same(b),
             (Kind::Custom(a), Kind::Custom(b)) => address(a) == address(b),
             _ => false,
@@ -366,6 +440,8 @@ impl fmt::Debug for Dispatcher {
             Kind::PoolIo(pool) if pool.is_own() => f.write_str("Dispatchers.IO"),
             Kind::Pool(pool) => write!(f, "Tokio({})", pool.handle().id()),
             Kind::PoolIo(pool) => write!(f, "Tokio({}).IO", pool.handle().id()),
+            Kind::Main => f.write_str("Dispatchers.Main"),
+            Kind::Immediate(base) => write!(f, "{base:?}.immediate"),
             Kind::View(view) => fmt::Debug::fmt(view, f),
             Kind::Custom(custom) => f.write_str(&custom.name()),
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::dispatcher::{Dispatcher, Kind};
-use crate::event_loop;
 use crate::pool::{self, Pool};
+use crate::{event_loop, main_slot};
 
 /// Where [`Dispatcher::DEFAULT`] and [`Dispatcher::IO`] point for a tree of coroutines.
 ///
@@ -26,12 +26,34 @@ use crate::pool::{self, Pool};
 pub struct Home {
     /// `None` for the process's own, so that naming it does not start it.
     pool: Option<Arc<Pool>>,
+    /// In place of the process's main dispatcher.
+    main: Option<Arc<Dispatcher>>,
 }
 
 impl Home {
     /// The process's own runtime. It starts when something is resolved against it, or dispatched to it.
     pub fn own() -> Home {
-        Home { pool: None }
+        Home {
+            pool: None,
+            main: None,
+        }
+    }
+
+    /// This home with a main dispatcher of its own, for a tree that is to have another one than the process: a test.
+    #[must_use]
+    pub fn with_main(self, main: Dispatcher) -> Home {
+        Home {
+            main: Some(Arc::new(main)),
+            ..self
+        }
+    }
+
+    /// What [`Dispatcher::MAIN`] stands for here; `None` if nothing is set.
+    pub(crate) fn main(&self) -> Option<Dispatcher> {
+        match &self.main {
+            Some(main) => Some(Dispatcher::clone(main)),
+            None => main_slot::current(),
+        }
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
@@ -59,7 +81,11 @@ impl Home {
             Some(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
                 let pool = pool::of(&handle);
                 let dispatcher = Dispatcher::from(Kind::Pool(pool.clone()));
-                (Home { pool: Some(pool) }, dispatcher)
+                let home = Home {
+                    pool: Some(pool),
+                    main: None,
+                };
+                (home, dispatcher)
             }
             Some(handle) => (Home::own(), Dispatcher::tokio(handle)),
             None => {

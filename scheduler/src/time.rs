@@ -13,9 +13,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::Dispatcher;
 use crate::dispatcher::Kind;
-use crate::event_loop;
 use crate::pool::{self, Pool};
 use crate::task::report;
+use crate::{event_loop, main_slot};
 
 /// A clock with timers, of an event loop or of a custom dispatcher.
 ///
@@ -67,6 +67,8 @@ impl Clock {
             Kind::Pool(pool) | Kind::PoolIo(pool) => Clock::Tokio(pool.clone()),
             Kind::Loop(events) => Clock::Source(events.clone()),
             Kind::View(view) => Clock::of(view.base()),
+            Kind::Immediate(base) => Clock::of(base),
+            Kind::Main => main_slot::current().map_or_else(Clock::here, |main| Clock::of(&main)),
             Kind::Unconfined => Clock::here(),
             Kind::Custom(custom) => match custom.time_source() {
                 Some(source) => Clock::Source(source),

@@ -17,8 +17,21 @@ pub(crate) fn dispatch(task: Task) {
         QUEUE.with_borrow_mut(|queue| queue.push_back(task));
         return;
     }
-    let _active = Active::enter(true);
     let _here = Here::Unconfined.enter();
+    run_first(task);
+}
+
+/// The same for an immediate dispatcher, whose thread this is: what runs here stays what it was.
+pub(crate) fn run_in_turn(task: Task) {
+    if ACTIVE.get() {
+        QUEUE.with_borrow_mut(|queue| queue.push_back(task));
+        return;
+    }
+    run_first(task);
+}
+
+fn run_first(task: Task) {
+    let _active = Active::enter(true);
     task.run();
     run_queue();
 }

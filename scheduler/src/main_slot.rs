@@ -1,0 +1,115 @@
+//! The main dispatcher of the process: set by whoever has an event loop for the user interface.
+
+use std::fmt;
+
+use parking_lot::RwLock;
+
+use crate::Dispatcher;
+use crate::dispatcher::Kind;
+
+static SLOT: RwLock<Option<Dispatcher>> = RwLock::new(None);
+
+/// Makes `dispatcher` what [`Dispatcher::MAIN`] stands for in this process, until the guard is dropped.
+///
+/// A coroutine that runs on it already stays there when the guard goes. A tree with a main dispatcher of its own
+/// ([`Home::with_main`](crate::Home::with_main)) does not look here.
+///
+/// # Errors
+/// If there is one already, whose guard lives.
+///
+/// # Panics
+/// If `dispatcher` is [`Dispatcher::MAIN`] itself, or its immediate one.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, block_on, set_main};
+///
+/// block_on(|events| async move {
+///     let guard = set_main(events).unwrap();
+///     assert!(set_main(Dispatcher::DEFAULT).is_err());
+///     drop(guard);
+/// });
+/// ```
+#[track_caller]
+#[doc(alias = "setMain")]
+pub fn set_main(dispatcher: Dispatcher) -> Result<MainGuard, MainAlreadySet> {
+    assert!(
+        !dispatcher.is_main(),
+        "the main dispatcher cannot be set to itself; give the dispatcher that it is to stand for"
+    );
+    let mut slot = SLOT.write();
+    if slot.is_some() {
+        return Err(MainAlreadySet(()));
+    }
+    *slot = Some(dispatcher);
+    Ok(MainGuard(()))
+}
+
+/// What the process has set.
+pub(crate) fn current() -> Option<Dispatcher> {
+    SLOT.read().clone()
+}
+
+/// The same.
+///
+/// # Panics
+/// If nothing is set.
+pub(crate) fn required() -> Dispatcher {
+    match current() {
+        Some(dispatcher) => dispatcher,
+        None => panic!(
+            "there is no main dispatcher: call `set_main(..)` with that of the user interface's thread first, or use another dispatcher"
+        ),
+    }
+}
+
+/// Keeps a main dispatcher in place; see [`set_main`].
+#[derive(Debug)]
+#[must_use = "dropping the guard takes the main dispatcher away"]
+#[doc(alias = "resetMain")]
+pub struct MainGuard(());
+
+impl Drop for MainGuard {
+    fn drop(&mut self) {
+        let old = SLOT.write().take();
+        drop(old);
+    }
+}
+
+/// There is a main dispatcher already; see [`set_main`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MainAlreadySet(());
+
+impl fmt::Debug for MainAlreadySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MainAlreadySet")
+    }
+}
+
+impl fmt::Display for MainAlreadySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the process has a main dispatcher already; drop its guard before setting another one",
+        )
+    }
+}
+
+impl std::error::Error for MainAlreadySet {}
+
+impl Dispatcher {
+    /// The dispatcher of the user interface's thread: a name for what [`set_main`] has set.
+    ///
+    /// [`resolve`](Dispatcher::resolve) turns it into that. While nothing is set each use panics, and fails the coroutine.
+    ///
+    /// Kotlin: `Dispatchers.Main`.
+    #[doc(alias = "Dispatchers.Main")]
+    pub const MAIN: Dispatcher = Dispatcher { kind: Kind::Main };
+
+    pub(crate) fn is_main(&self) -> bool {
+        match &self.kind {
+            Kind::Main => true,
+            Kind::Immediate(base) => base.is_main(),
+            _ => false,
+        }
+    }
+}
