@@ -224,6 +224,17 @@ pub(crate) struct Refused<F> {
     job: Job,
 }
 
+impl<F> Refused<F> {
+    /// Drops the body: nobody would wait for it.
+    fn discard(self) -> Job {
+        let Refused { body, job } = self;
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+            report_uncaught(&job, &Error::from_panic(payload, job.location()));
+        }
+        job
+    }
+}
+
 impl Spec<'_> {
     /// Makes the coroutine, puts it under its parent and starts it. If the parent has ended, the body is dropped: nobody
     /// would wait for it (decision 7).
@@ -240,12 +251,7 @@ impl Spec<'_> {
     {
         match self.try_start(slot, body, map) {
             Ok(job) => job,
-            Err(Refused { body, job }) => {
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
-                    report_uncaught(&job, &Error::from_panic(payload, job.location()));
-                }
-                job
-            }
+            Err(refused) => refused.discard(),
         }
     }
 
@@ -256,6 +262,55 @@ impl Spec<'_> {
         S: Outcome<T>,
         T: 'static,
         M: Fn(F::Output) -> Result<T> + Send + 'static,
+    {
+        self.start_as(slot, body, map, |coroutine, job| {
+            Task::new(coroutine, move |task, how| job.dispatch_again(task, how))
+        })
+    }
+
+    /// As [`start`](Spec::start), for a body that stays on this thread.
+    ///
+    /// # Panics
+    ///
+    /// If the dispatcher is not the event loop of this thread; at the caller's line.
+    #[track_caller]
+    pub(crate) fn start_local<F, S, T, M>(self, slot: S, body: F, map: M) -> Job
+    where
+        F: Future + 'static,
+        S: Outcome<T>,
+        T: 'static,
+        M: Fn(F::Output) -> Result<T> + 'static,
+    {
+        let dispatcher = &self.context.dispatcher;
+        assert!(
+            dispatcher.is_local(),
+            "a body that is not `Send` stays on the thread where it is launched, which must be the event loop of its dispatcher: \
+             launch it in a scope of `run_blocking`, on its thread (the dispatcher here is {dispatcher:?}), or make it `Send` and use `launch`"
+        );
+        let started = self.start_as(slot, body, map, |coroutine, job| {
+            let local = Task::new_local(coroutine, move |task, how| job.dispatch_again(task, how));
+            match local {
+                Ok(task) => task,
+                Err(_) => unreachable!("the loop of this thread runs coroutines"),
+            }
+        });
+        match started {
+            Ok(job) => job,
+            Err(refused) => refused.discard(),
+        }
+    }
+
+    fn start_as<F, S, T, M>(
+        self,
+        slot: S,
+        body: F,
+        map: M,
+        task_of: impl FnOnce(Coroutine<F, S, T, M>, Job) -> Task,
+    ) -> Result<Job, Refused<F>>
+    where
+        F: Future,
+        S: Outcome<T>,
+        M: Fn(F::Output) -> Result<T>,
     {
         let (cell, attached) =
             JobCell::attach(slot, self.kind, self.context, self.parent, self.location);
@@ -277,10 +332,7 @@ impl Spec<'_> {
             result: std::marker::PhantomData,
             driver: Driver::of_task(FrameRef::Root(job.clone()), body),
         };
-        let scheduled = job.clone();
-        let task = Task::new(coroutine, move |task, how| {
-            scheduled.dispatch_again(task, how);
-        });
+        let task = task_of(coroutine, job.clone());
         match self.start {
             CoroutineStart::Default | CoroutineStart::Atomic => {
                 job.dispatch_first(task);

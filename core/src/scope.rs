@@ -304,6 +304,63 @@ impl CoroutineScope {
         self.spawn_at(Location::caller(), body)
     }
 
+    /// As [`launch`](CoroutineScope::launch), with a body that need not be `Send`.
+    ///
+    /// It stays on this thread, which must be that of the event loop that the scope runs on: inside
+    /// [`run_blocking`](crate::run_blocking), or on a
+    /// [single-thread context](crate::new_single_thread_context). It is cancelled, started and woken from anywhere, and polled
+    /// and dropped only here. A body that is left when the loop ends, because nobody waits for it, is dropped before that, and
+    /// its sections that cannot be cancelled with it.
+    ///
+    /// The counterpart of `tokio::task::spawn_local`, without a `LocalSet`.
+    ///
+    /// # Panics
+    ///
+    /// On another thread, and with a dispatcher that is not this thread's event loop.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, yield_now};
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// let sum = Rc::new(Cell::new(0));
+    /// run_blocking(async |scope| {
+    ///     for n in 1..=3 {
+    ///         let sum = sum.clone();
+    ///         scope.launch_local(async move {
+    ///             yield_now().await;
+    ///             sum.set(sum.get() + n);
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// }).unwrap();
+    /// assert_eq!(sum.get(), 6);
+    /// ```
+    #[track_caller]
+    pub fn launch_local<F>(&self, body: F) -> Job
+    where
+        F: Future<Output: LaunchOutput> + 'static,
+    {
+        let spec = self.spec(Kind::Standalone, Location::caller());
+        spec.start_local((), body, LaunchOutput::into_result)
+    }
+
+    /// As [`spawn`](CoroutineScope::spawn), with a body that need not be `Send`; see
+    /// [`launch_local`](CoroutineScope::launch_local). The result is to be.
+    ///
+    /// # Panics
+    ///
+    /// As `launch_local`.
+    #[track_caller]
+    pub fn spawn_local<T, F>(&self, body: F) -> Deferred<T>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: Send + 'static,
+    {
+        let spec = self.spec(Kind::Deferred, Location::caller());
+        Deferred::new(spec.start_local(ResultSlot::new(), body, |result| result))
+    }
+
     /// `spawn` by code of the library that was called at `location`.
     pub(crate) fn spawn_at<T, F>(
         &self,
@@ -530,6 +587,43 @@ impl Launcher {
         };
         let spec = self.spec(kind, Location::caller());
         Deferred::new(spec.start(ResultSlot::new(), body, |result| result))
+    }
+
+    /// See [`CoroutineScope::launch_local`].
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn launch_local<F>(&self, body: F) -> Job
+    where
+        F: Future<Output: LaunchOutput> + 'static,
+    {
+        let kind = match self.start {
+            CoroutineStart::Lazy => Kind::LazyStandalone,
+            _ => Kind::Standalone,
+        };
+        let spec = self.spec(kind, Location::caller());
+        spec.start_local((), body, LaunchOutput::into_result)
+    }
+
+    /// See [`CoroutineScope::spawn_local`].
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn spawn_local<T, F>(&self, body: F) -> Deferred<T>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: Send + 'static,
+    {
+        let kind = match self.start {
+            CoroutineStart::Lazy => Kind::LazyDeferred,
+            _ => Kind::Deferred,
+        };
+        let spec = self.spec(kind, Location::caller());
+        Deferred::new(spec.start_local(ResultSlot::new(), body, |result| result))
     }
 }
 

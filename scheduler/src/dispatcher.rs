@@ -341,6 +341,16 @@ impl Dispatcher {
         }
     }
 
+    /// Whether this is the event loop of this very thread, on which [`Task::new_local`] is possible.
+    pub fn is_local(&self) -> bool {
+        match &self.kind {
+            Kind::Loop(events) => event_loop::is_of_this_thread(events),
+            Kind::Immediate(base) => base.is_local(),
+            Kind::Main => main_slot::current().is_some_and(|main| main.is_local()),
+            _ => false,
+        }
+    }
+
     /// Whether this is [`UNCONFINED`](Dispatcher::UNCONFINED).
     pub fn is_unconfined(&self) -> bool {
         matches!(self.kind, Kind::Unconfined)

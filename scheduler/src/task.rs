@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use async_task::{Builder, Runnable, ScheduleInfo, WithInfo};
 use pin_project_lite::pin_project;
 
+use crate::event_loop::Local;
 use crate::here::Here;
 
 thread_local! {
@@ -96,6 +97,21 @@ impl Task {
             .spawn(move |_| guarded, WithInfo(schedule));
         handle.detach();
         Task(runnable)
+    }
+
+    /// As [`new`](Task::new), for a future that need not be `Send`: it stays with the event loop of this thread, which alone
+    /// polls and drops it. The task itself may go anywhere; run elsewhere it does nothing.
+    ///
+    /// When the loop ends, what is left of the future is dropped on its thread.
+    ///
+    /// # Errors
+    /// Gives the future back if no event loop runs coroutines on this thread.
+    pub fn new_local<F, S>(future: F, schedule: S) -> Result<Task, F>
+    where
+        F: Future<Output = ()> + 'static,
+        S: Fn(Task, Wakeup) + Send + Sync + 'static,
+    {
+        Ok(Task::new(Local::new(future)?, schedule))
     }
 
     /// Polls the future once.

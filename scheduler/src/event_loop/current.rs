@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::local::Locals;
 use super::{Event, EventLoop};
 use crate::Dispatcher;
 use crate::dispatcher::Kind;
@@ -16,6 +17,7 @@ pub(super) struct Current {
     pub(super) events: Arc<EventLoop>,
     pub(super) runtime: Runtime,
     queue: RefCell<VecDeque<Event>>,
+    pub(super) locals: Locals,
     /// The thread is inside the runtime's `block_on`, where tokio's tasks run.
     parked: Cell<bool>,
 }
@@ -31,12 +33,22 @@ pub(crate) fn current(context: Option<&Handle>) -> Option<Dispatcher> {
     (its_own && !current.parked.get()).then(|| Kind::Loop(current.events.clone()).into())
 }
 
+/// Whether `events` is the loop of this thread, and runs coroutines on it now.
+pub(crate) fn is_of_this_thread(events: &EventLoop) -> bool {
+    Current::of(events).is_some_and(|current| !current.is_parked())
+}
+
 impl Current {
     pub(super) fn get() -> Option<Rc<Current>> {
         CURRENT
             .try_with(|current| current.borrow().clone())
             .ok()
             .flatten()
+    }
+
+    /// That of `events`, if this is its thread.
+    pub(super) fn of(events: &EventLoop) -> Option<Rc<Current>> {
+        Current::get().filter(|current| std::ptr::eq(&*current.events, events))
     }
 
     /// Queues `event` without a lock if this is the thread of `events` and it is running coroutines; else gives it back.
@@ -116,6 +128,7 @@ impl Installed {
             events: EventLoop::new(owned),
             runtime,
             queue: RefCell::default(),
+            locals: Locals::default(),
             parked: Cell::new(false),
         });
         CURRENT.set(Some(current.clone()));
@@ -132,6 +145,11 @@ impl Installed {
 
 impl Drop for Installed {
     fn drop(&mut self) {
+        if let Some(current) = &self.0 {
+            // While the loop is still there for their destructors.
+            let _context = current.runtime.enter();
+            current.locals.discard_all();
+        }
         CURRENT.set(None);
         if let Some(current) = self.0.take().and_then(Rc::into_inner) {
             current.events.close(current.queue.into_inner());

@@ -1,6 +1,7 @@
 //! The event loop: a single-threaded dispatcher with a strict queue and timers of its own.
 
 mod current;
+mod local;
 mod queued;
 mod run;
 mod timers;
@@ -20,7 +21,8 @@ use crate::pool::{self, OnClose, Told};
 use crate::task::report;
 use crate::{Rejected, Task, TimeSource, Wakeup};
 use current::Current;
-pub(crate) use current::current;
+pub(crate) use current::{current, is_of_this_thread};
+pub(crate) use local::Local;
 use queued::Queued;
 pub use run::block_on;
 pub(crate) use run::block_on_owned;
@@ -61,6 +63,8 @@ struct State {
 enum Event {
     Task(Task),
     Root(Arc<Root>),
+    /// A task that stood for a future of this thread was dropped on another one.
+    Discard(u64),
 }
 
 /// The waker of a root future: it queues itself once.

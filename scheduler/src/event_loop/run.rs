@@ -154,6 +154,10 @@ fn drive<F: Future>(current: &Rc<Current>, make: impl FnOnce(Dispatcher) -> F) -
                         task.run();
                         false
                     }
+                    Some(Event::Discard(number)) => {
+                        current.locals.discard(number);
+                        false
+                    }
                     Some(Event::Root(other)) if Arc::ptr_eq(&other, &root) => true,
                     Some(Event::Root(other)) => {
                         other.kept.store(true, Ordering::Release);
