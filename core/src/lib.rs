@@ -16,6 +16,8 @@
 //!   [`with_timeout_or_none`].
 //! - *Waiting*: [`Job::join`], [`join_all`], `deferred.await`, [`await_all`].
 //! - *Patterns*: [`map_concurrent`], [`await_first_success`], [`Retry`].
+//! - *Choosing*: [`select()`] waits for the first of several [clauses](Clause): [`Job::on_join`], [`Deferred::on_await`],
+//!   [`on_timeout`], and [`on`] for any future.
 //! - *Borders*: [`suspend_cancellable`] waits for a callback, [`blocking`] for a blocking call,
 //!   [`Deferred::cancel_on_drop`] is a future for code that cancels by drop.
 //! - *By hand*: [`CompletableJob`], [`SupervisorJob`], [`CompletableDeferred`].
@@ -56,6 +58,7 @@ mod run_blocking_until;
 mod scope;
 mod scope_builders;
 mod section;
+mod select;
 mod shim;
 #[cfg(feature = "signal")]
 mod shutdown_signal;
@@ -64,6 +67,12 @@ mod thread_local_element;
 mod time;
 mod timeout;
 mod with_context;
+
+/// What clauses in other crates of the project are made of; no part of the public interface.
+#[doc(hidden)]
+pub mod select_protocol {
+    pub use crate::select::{Registered, Registrar, Slots, Ticket, set_seed};
+}
 
 pub use await_all::await_all;
 pub use await_first_success::await_first_success;
@@ -101,6 +110,10 @@ pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use shutdown_signal::shutdown_signal;
+pub use select::{
+    BoxClause, Clause, Clauses, On, OnAwait, OnJoin, OnTimeout, Select, Then, ThenAsync, on,
+    on_timeout, select, select_unbiased, while_select,
+};
 pub use suspend_cancellable::suspend_cancellable;
 pub use thread_local_element::{LocalCell, LocalKeyExt, ThreadLocalElement};
 pub use time::{Delay, delay};

@@ -1,8 +1,8 @@
 //! What the files that loom models take from elsewhere: locks, atomics, wakers, thread-locals.
 //!
 //! Under `--cfg corox_loom` they are loom's, and count as a step of a model; otherwise the real ones. A modelled file
-//! (`frame`, `driver`, `section`, `scope_builders`, `completable`, `deferred`, `await_all` and everything in `job`) takes
-//! them from here. Statics keep the real ones: loom's live for one run of a model.
+//! (`frame`, `driver`, `section`, `scope_builders`, `completable`, `deferred`, `await_all`, `claim` and `future` of `select`,
+//! and everything in `job`) takes them from here. Statics keep the real ones: loom's live for one run of a model.
 
 #[cfg(not(corox_loom))]
 mod real {

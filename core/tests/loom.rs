@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use corox_core::{
-    CancellableContinuation, CompletableDeferred, CompletableJob, Dispatch, Dispatcher, Error, Job,
-    JobState, Rejected, Task, await_all, await_cancellation, catch_cancellation, coroutine_scope,
-    non_cancellable, suspend_cancellable, unscheduled, with_context,
+    CancellableContinuation, Clause, CompletableDeferred, CompletableJob, Dispatch, Dispatcher,
+    Error, Job, JobState, Rejected, Task, await_all, await_cancellation, catch_cancellation,
+    coroutine_scope, non_cancellable, on, select, suspend_cancellable, unscheduled, with_context,
 };
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Mutex, Notify};
@@ -694,5 +694,75 @@ fn a_handler_that_meets_the_drop_of_the_future_is_called_once() {
         drop(waiting);
         registrar.join().unwrap();
         assert_eq!(fate.take(), ["handler"]);
+    });
+}
+
+// ---- select
+
+/// Of two ends at the same moment exactly one wins, and the select is woken for it. Preemptions: 3.
+#[test]
+fn one_of_two_jobs_that_end_at_once_wins_the_select() {
+    model(3, || {
+        let (one, two) = (CompletableJob::new(), CompletableJob::new());
+        let enders = [one.clone(), two.clone()].map(|job| {
+            thread::spawn(move || {
+                job.complete();
+            })
+        });
+        let handled = std::cell::Cell::new(0);
+        let count = || handled.set(handled.get() + 1);
+        block_on(select((
+            one.on_join().then(|()| count()),
+            two.on_join().then(|()| count()),
+        )));
+        assert_eq!(handled.get(), 1);
+        for ender in enders {
+            ender.join().unwrap();
+        }
+        assert_eq!(
+            (one.state(), two.state()),
+            (JobState::Completed, JobState::Completed)
+        );
+    });
+}
+
+/// A select that is dropped while a job ends: the end neither hangs nor is lost to another that waits. Preemptions: 3.
+#[test]
+fn a_select_that_is_dropped_while_a_job_ends_takes_nothing() {
+    model(3, || {
+        let (job, other) = (CompletableJob::new(), CompletableJob::new());
+        let ender = thread::spawn({
+            let job = job.clone();
+            move || {
+                job.complete();
+            }
+        });
+        {
+            let mut selecting = pin!(select((
+                other.on_join().then(|()| 0),
+                job.on_join().then(|()| 1)
+            )));
+            let polled = selecting
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending() || polled == Poll::Ready(1));
+        }
+        block_on(job.join());
+        ender.join().unwrap();
+    });
+}
+
+/// The wake of a foreign future, against the poll that it asks for and the end of a job. Preemptions: 2.
+#[test]
+fn a_foreign_future_that_is_woken_is_polled() {
+    model(2, || {
+        let event = Arc::new(Event::default());
+        let job = CompletableJob::new();
+        let setter = thread::spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        block_on(select((job.on_join(), on(event.wait()))));
+        setter.join().unwrap();
     });
 }

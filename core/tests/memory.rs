@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use corox_core::probe;
 use corox_core::{
-    CompletableDeferred, CompletableJob, CoroutineScope, Dispatcher, FinallyExt, Result, await_all,
-    await_cancellation, catch_cancellation, coroutine_scope, delay, non_cancellable, run_blocking,
-    supervisor_scope, with_context, yield_now,
+    Clause, CompletableDeferred, CompletableJob, CoroutineScope, Dispatcher, FinallyExt, Result,
+    await_all, await_cancellation, catch_cancellation, coroutine_scope, delay, non_cancellable, on,
+    on_timeout, run_blocking, select, supervisor_scope, with_context, yield_now,
 };
 use support::checked;
 
@@ -39,6 +39,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// The count belongs to the process.
+static ALONE: Mutex<()> = Mutex::new(());
+
 const ROUNDS: isize = 200;
 
 /// The blocks that `ROUNDS` rounds leave behind, after as many to warm up. Workers of the pool may give theirs back a
@@ -60,8 +63,6 @@ fn left_behind(round: impl Fn()) -> isize {
 
 /// Nothing may be left of any round; less than half a block for each is what the harness and the pool do meanwhile.
 fn leaves_nothing(round: impl Fn() + Send + Sync + 'static) {
-    // The count belongs to the process.
-    static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
 
     let round = Arc::new(round);
@@ -206,5 +207,59 @@ fn jobs_that_nobody_completed_leave_nothing() {
     leaves_nothing(|| {
         black_box(CompletableJob::new());
         black_box(CompletableDeferred::<u8>::new());
+    });
+}
+
+/// S-12: a job and a deferred that outlive many selects keep nothing of them, whether those were won by another clause or
+/// dropped.
+#[test]
+fn selects_leave_nothing_in_sources_that_live_longer() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let left = support::root(async |_| {
+        let job = CompletableJob::new();
+        let deferred = CompletableDeferred::<i32>::new();
+        let round = async || {
+            let turn = select((
+                job.on_join().then(|()| 0),
+                deferred.on_await().then(|_| 1),
+                on_timeout(Duration::from_secs(60)).then(|()| 2),
+                on(await_cancellation()).then(|_| 3),
+                on(yield_now()).then(|()| 4),
+            ));
+            assert_eq!(turn.await, 4);
+            tokio::select! {
+                biased;
+                () = select((job.on_join(), deferred.on_await().then(|_| ()))) => unreachable!(),
+                () = yield_now() => {}
+            }
+        };
+        for _ in 0..ROUNDS {
+            round().await;
+        }
+        let before = BLOCKS.load(Ordering::Relaxed);
+        for _ in 0..ROUNDS {
+            round().await;
+        }
+        let left = BLOCKS.load(Ordering::Relaxed) - before;
+        job.complete();
+        deferred.complete(0);
+        Ok(left)
+    });
+    assert!(left < ROUNDS / 2, "{left}");
+}
+
+/// A select that waits knows its task, and the task knows the select.
+#[test]
+fn a_select_that_was_cancelled_leaves_nothing() {
+    root_leaves_nothing(async |scope| {
+        let job = CompletableJob::new();
+        let source = job.clone();
+        let waits = scope.launch(async move {
+            select((source.on_join(), on(await_cancellation()).then(|_| ()))).await;
+        });
+        yield_now().await;
+        waits.cancel_and_join().await;
+        job.complete();
+        Ok(())
     });
 }

@@ -178,7 +178,7 @@ impl Job {
                 // It stays in the list: if the job ends while its children are told, its turn comes with the end. Of the
                 // two calls the first one counts.
                 Node::OnCancelling(handler) => Some(Told::Handler(handler.clone())),
-                Node::OnCompletion(_) | Node::Waiter(_) => None,
+                Node::OnCompletion(_) | Node::Waiter(_) | Node::Select(_) => None,
             })
             .collect();
         Offered::Begins(told)

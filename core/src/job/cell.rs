@@ -16,6 +16,7 @@ use crate::frame::{Frame, FrameRef};
 use crate::job_context::JobContext;
 use crate::node_list::{Key, NodeList};
 use crate::probe;
+use crate::select::Ticket;
 use crate::shim::{AtomicU64, Mutex};
 
 /// The result of a job, in the job's own allocation: `()` or a [`ResultSlot`](crate::deferred::ResultSlot).
@@ -147,6 +148,8 @@ pub(crate) enum Node {
     OnCancelling(Arc<dyn OnEnd>),
     /// Somebody who waits for the end.
     Waiter(Waker),
+    /// A select of which the end is a clause.
+    Select(Ticket),
 }
 
 /// The part of a job that does not depend on the type of its result.

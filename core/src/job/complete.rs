@@ -142,6 +142,9 @@ impl Job {
                         handler.call_once(job, cause.as_ref());
                     }
                     Node::Waiter(waker) => waker.wake(),
+                    Node::Select(ticket) => {
+                        ticket.claim();
+                    }
                     Node::Section(frame) => frame.frame().waker.wake(),
                     // A child that still hangs here could not have let the count come to 0.
                     Node::Child(_) => {}

@@ -1,0 +1,199 @@
+//! Who wins a select: the cell that its clauses race for.
+//!
+//! ```text
+//!            claim(j), by whoever is first: a job that ends, a timer, the select itself
+//!   Open --------------------------------------------------------------------------> Won(j)
+//!    |
+//!    | the select is dropped
+//!    v
+//!  Closed
+//! ```
+//!
+//! The lock of a cell is a leaf: nothing else is locked, and no waker is cloned, woken or dropped, while it is held. Clauses of
+//! which both sides may be selects will order two cells by number and step aside from one that polls foreign code.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::shim::Mutex;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Won(usize),
+    Closed,
+}
+
+struct Inner {
+    state: State,
+    /// The task of the select; taken out by whoever wakes it, and put back at its next poll.
+    waker: Option<Waker>,
+}
+
+/// See the module.
+pub(crate) struct ClaimCell(Mutex<Inner>);
+
+impl ClaimCell {
+    fn new(waker: Waker) -> ClaimCell {
+        ClaimCell(Mutex::new(Inner {
+            state: State::Open,
+            waker: Some(waker),
+        }))
+    }
+
+    /// `true` for the one clause that wins; the waker has to be woken if the select is not being polled here.
+    fn claim(&self, clause: usize) -> (bool, Option<Waker>) {
+        let mut inner = self.0.lock();
+        if inner.state != State::Open {
+            return (false, None);
+        }
+        inner.state = State::Won(clause);
+        (true, inner.waker.take())
+    }
+
+    /// The clause that has won.
+    pub(crate) fn winner(&self) -> Option<usize> {
+        match self.0.lock().state {
+            State::Won(clause) => Some(clause),
+            State::Open | State::Closed => None,
+        }
+    }
+
+    /// The clause that has won; while there is none, `waker` is the one to wake.
+    pub(crate) fn renew(&self, waker: &Waker) -> Option<usize> {
+        {
+            let inner = self.0.lock();
+            if let State::Won(clause) = inner.state {
+                return Some(clause);
+            }
+            if inner.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+                return None;
+            }
+        }
+        // Cloned without the lock: a waker is foreign code.
+        let fresh = waker.clone();
+        let mut inner = self.0.lock();
+        if let State::Won(clause) = inner.state {
+            return Some(clause);
+        }
+        let old = inner.waker.replace(fresh);
+        drop(inner);
+        drop(old);
+        None
+    }
+
+    /// The select is gone: nobody wins any more, and nobody is woken.
+    pub(crate) fn close(&self) {
+        let waker = {
+            let mut inner = self.0.lock();
+            if inner.state == State::Open {
+                inner.state = State::Closed;
+            }
+            inner.waker.take()
+        };
+        drop(waker);
+    }
+}
+
+/// What a clause leaves at its source: the right to claim a select for this clause.
+#[derive(Clone)]
+pub struct Ticket {
+    cell: Arc<ClaimCell>,
+    clause: usize,
+}
+
+impl Ticket {
+    /// Has this clause win and wakes the select; `false` if another has won or the select is gone. Called without any lock
+    /// held.
+    pub fn claim(&self) -> bool {
+        let (won, waker) = self.cell.claim(self.clause);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        won
+    }
+
+    /// Has the select poll this clause again.
+    pub(crate) fn wake(&self) {
+        let waker = self.cell.0.lock().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// What became of a clause when it was registered or polled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Registered {
+    /// It has claimed the select.
+    Won,
+    /// It is registered at its source.
+    Waits,
+    /// It was available, but another clause has claimed the select before.
+    Lost,
+}
+
+/// The select as a clause sees it while it is registered or polled.
+pub struct Registrar<'a> {
+    cell: &'a mut Option<Arc<ClaimCell>>,
+    clause: usize,
+    waker: &'a Waker,
+}
+
+impl<'a> Registrar<'a> {
+    pub(crate) fn new(
+        cell: &'a mut Option<Arc<ClaimCell>>,
+        clause: usize,
+        waker: &'a Waker,
+    ) -> Self {
+        Registrar {
+            cell,
+            clause,
+            waker,
+        }
+    }
+
+    /// A ticket to leave at the source. The first one of a select makes its cell.
+    pub fn ticket(&mut self) -> Ticket {
+        let cell = match &mut *self.cell {
+            Some(cell) => cell.clone(),
+            None => {
+                let cell = Arc::new(ClaimCell::new(self.waker.clone()));
+                *self.cell = Some(cell.clone());
+                cell
+            }
+        };
+        Ticket {
+            cell,
+            clause: self.clause,
+        }
+    }
+
+    /// The source is available now: claims the select, which is being polled and needs no wake.
+    pub fn claim(&mut self) -> Registered {
+        // Without a cell nobody else has a ticket.
+        let Some(cell) = &*self.cell else {
+            return Registered::Won;
+        };
+        let (won, waker) = cell.claim(self.clause);
+        drop(waker);
+        if won {
+            Registered::Won
+        } else {
+            Registered::Lost
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ticket").field(&self.clause).finish()
+    }
+}
+
+impl fmt::Debug for Registrar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registrar").field(&self.clause).finish()
+    }
+}
