@@ -107,13 +107,13 @@ pub use run_blocking::run_blocking;
 pub use run_blocking_until::{Interrupted, StillRunning, run_blocking_until};
 pub use scope::{CoroutineScope, GlobalScope, Launcher};
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
-#[cfg(feature = "signal")]
-#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
-pub use shutdown_signal::shutdown_signal;
 pub use select::{
     BoxClause, Clause, Clauses, On, OnAwait, OnJoin, OnTimeout, Select, Then, ThenAsync, on,
     on_timeout, select, select_unbiased, while_select,
 };
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use shutdown_signal::shutdown_signal;
 pub use suspend_cancellable::suspend_cancellable;
 pub use thread_local_element::{LocalCell, LocalKeyExt, ThreadLocalElement};
 pub use time::{Delay, delay};

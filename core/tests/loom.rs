@@ -766,3 +766,24 @@ fn a_foreign_future_that_is_woken_is_polled() {
         setter.join().unwrap();
     });
 }
+
+/// A select that goes to another task while a job ends: the waker of the new one is woken, or it sees the end. Preemptions: 3.
+#[test]
+fn a_select_that_changes_its_task_while_a_job_ends_is_not_lost() {
+    model(3, || {
+        let job = CompletableJob::new();
+        let mut selecting = pin!(select((job.on_join(),)));
+        let first = selecting
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(first.is_pending());
+        let ender = thread::spawn({
+            let job = job.clone();
+            move || {
+                job.complete();
+            }
+        });
+        block_on(selecting);
+        ender.join().unwrap();
+    });
+}

@@ -7,7 +7,7 @@ mod support;
 use std::future::{pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -122,6 +122,9 @@ fn a_failed_deferred_wins_over_later_clauses_and_join_never_fails() {
             ))
             .await;
             assert_eq!(text, "no");
+            let line = line!() + 1;
+            let error = select((failed.on_await(),)).await.unwrap_err();
+            assert_eq!(error.awaited_at().last().unwrap().line(), line);
             select((failed.on_join(),)).await;
             Ok(())
         })
@@ -152,6 +155,14 @@ fn a_time_out_of_zero_is_available_in_its_place() {
         assert_eq!(clock.now(), 0);
         Ok(())
     });
+}
+
+/// S-10: tokio would round its deadline up to the next millisecond.
+#[tokio::test]
+async fn a_time_out_of_zero_is_available_on_a_tokio_runtime_too() {
+    let zero = on_timeout(Duration::ZERO).then(|()| "zero");
+    let who = select((zero, ended().on_join().then(|()| "job"))).await;
+    assert_eq!(who, "zero");
 }
 
 /// Kotlin: select "does not check for cancellation when it is not suspended".
@@ -280,6 +291,47 @@ fn a_timer_that_is_woken_early_is_set_again() {
         assert_eq!(clock.now(), 5);
         Ok(())
     });
+}
+
+/// The timers of a runtime that has shut down go on elsewhere.
+#[test]
+fn a_time_out_outlives_the_runtime_that_it_began_on() {
+    checked(|| {
+        let wakes = Arc::new(Wakes::default());
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().unwrap();
+        let mut selecting = pin!(select((on_timeout(ms(50)).then(|()| "late"),)));
+        {
+            let _inside = runtime.enter();
+            assert!(poll_with(selecting.as_mut(), &wakes).is_pending());
+        }
+        drop(runtime);
+        assert_eq!(wakes.count(), 1, "woken early");
+        assert_eq!(futures::executor::block_on(selecting), "late");
+    });
+}
+
+/// While it is polled the future ends the job, and then itself.
+#[test]
+fn a_foreign_future_that_ends_another_source_first_loses_to_it() {
+    let wakes = Arc::new(Wakes::default());
+    let job = CompletableJob::new();
+    let dropped = Arc::new(());
+    let held = dropped.clone();
+    let foreign = async {
+        job.complete();
+        held
+    };
+    let mut selecting = pin!(select((
+        job.on_join().then(|()| "job"),
+        on(foreign).then(|_| "future"),
+    )));
+    assert_eq!(poll_with(selecting.as_mut(), &wakes), Poll::Ready("job"));
+    assert_eq!(
+        Arc::strong_count(&dropped),
+        1,
+        "the output that lost is dropped"
+    );
 }
 
 // ---- handlers
@@ -429,15 +481,22 @@ fn a_select_without_clauses_waits_until_it_is_cancelled() {
     });
 }
 
-/// S-11: dropped by foreign code, nothing of it wakes or claims any more.
+/// S-11: dropped by foreign code, nothing of it wakes or claims any more, nor holds the task, though a foreign source keeps
+/// the waker that it was given.
 #[test]
 fn a_select_that_is_dropped_is_unregistered() {
     let wakes = Arc::new(Wakes::default());
     let job = CompletableJob::new();
-    let mut selecting = Box::pin(select((job.on_join(), on(pending()))));
+    let kept = Mutex::new(None);
+    let foreign = poll_fn(|cx| {
+        *kept.lock().unwrap() = Some(cx.waker().clone());
+        Poll::<()>::Pending
+    });
+    let mut selecting = Box::pin(select((job.on_join(), on(foreign))));
     assert!(poll_with(selecting.as_mut(), &wakes).is_pending());
     drop(selecting);
     assert_eq!(Arc::strong_count(&wakes), 1);
+    kept.lock().unwrap().take().unwrap().wake();
     job.complete();
     assert_eq!(wakes.count(), 0);
 }
@@ -504,9 +563,17 @@ fn a_dump_names_the_select_and_its_line() {
         let waits = source.clone();
         let line = line!() + 1;
         let job = scope.launch(async move { select((waits.on_join(),)).await });
+        let handling = scope.launch(async move {
+            let clause = on(yield_now()).then_async(async |()| {
+                yield_now().await;
+                assert_eq!(probe::dump().matches("waits for select").count(), 1);
+            });
+            select((clause,)).await;
+        });
         yield_now().await;
         let expected = format!("waits for select (1 clauses) at {}:{line}", file!());
         assert!(probe::dump().contains(&expected), "{}", probe::dump());
+        handling.join().await;
         source.complete();
         job.join().await;
         assert!(!probe::dump().contains("waits for select"));

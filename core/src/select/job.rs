@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -58,9 +59,11 @@ impl<T: Send + 'static> Deferred<T> {
     /// }).await).unwrap();
     /// ```
     #[doc(alias = "onAwait")]
+    #[track_caller]
     pub fn on_await(&self) -> OnAwait<T> {
         OnAwait {
             end: self.job().on_join(),
+            location: Location::caller(),
             result: PhantomData,
         }
     }
@@ -80,9 +83,11 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     /// }).unwrap();
     /// ```
     #[doc(alias = "onAwait")]
+    #[track_caller]
     pub fn on_await(&self) -> OnAwait<T> {
         OnAwait {
             end: self.on_join(),
+            location: Location::caller(),
             result: PhantomData,
         }
     }
@@ -134,6 +139,7 @@ impl Drop for OnJoin {
 #[must_use = "clauses do nothing unless a select has them"]
 pub struct OnAwait<T> {
     end: OnJoin,
+    location: &'static Location<'static>,
     /// The slot of the job is a `ResultSlot<T>`.
     result: Owns<T>,
 }
@@ -155,7 +161,12 @@ impl<T: Send + 'static> Clause for OnAwait<T> {
 
     fn complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         match read_final(&self.end.job) {
-            Some(result) => Poll::Ready(result),
+            Some(result) => {
+                if let Err(error) = &result {
+                    error.note_awaited(self.location);
+                }
+                Poll::Ready(result)
+            }
             // Another thread is inside `T::clone`.
             None => {
                 cx.waker().wake_by_ref();
