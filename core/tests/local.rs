@@ -112,12 +112,17 @@ fn elsewhere_a_local_body_is_refused_with_the_way_out() {
         let on_pool = scope.with(Dispatcher::DEFAULT);
         let refused = catch_unwind(AssertUnwindSafe(|| on_pool.launch_local(async {})));
         assert!(text(refused).contains("make it `Send` and use `launch`"));
-        // Another thread.
+        // Another thread, and another loop.
         let inner = scope.clone();
         let refused = scope.with(Dispatcher::DEFAULT).spawn(async move {
-            Ok(catch_unwind(AssertUnwindSafe(|| inner.launch_local(async {}))).is_err())
+            let refused = catch_unwind(AssertUnwindSafe(|| inner.launch_local(async {})));
+            Ok(*refused.unwrap_err().downcast::<String>().unwrap())
         });
-        assert!(refused.await?);
+        assert!(refused.await?.contains("make it `Send`"));
+        let other = new_single_thread_context("other");
+        let on_other = scope.with(&other);
+        let refused = catch_unwind(AssertUnwindSafe(|| on_other.launch_local(async {})));
+        assert!(text(refused).contains("make it `Send`"));
         Ok(())
     });
     checked(|| {
