@@ -89,7 +89,12 @@ pub(crate) fn register<S: Slot>(cell: &Arc<JobCell<S>>) {
     if is_installed() {
         let cell: Arc<JobCell<dyn Slot>> = cell.clone();
         let token = cell.core.token();
-        REGISTRY.lock().jobs.insert(token, Arc::downgrade(&cell));
+        let mut registry = REGISTRY.lock();
+        // Asked again under the lock: the last guard clears the registry under it, and nobody would forget a job that came
+        // after that.
+        if is_installed() {
+            registry.jobs.insert(token, Arc::downgrade(&cell));
+        }
     }
 }
 

@@ -544,16 +544,24 @@ fn selects_work_inside_tokios_select_and_futures_unordered() {
     });
 }
 
-#[tokio::test]
-async fn a_select_works_outside_coroutines() {
-    let job = CompletableJob::new();
-    let late = select((
-        job.on_join().then(|()| false),
-        on_timeout(ms(1)).then(|()| true),
-    ))
-    .await;
-    assert!(late);
-    job.complete();
+#[test]
+fn a_select_works_outside_coroutines() {
+    checked(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let job = CompletableJob::new();
+            let late = select((
+                job.on_join().then(|()| false),
+                on_timeout(ms(1)).then(|()| true),
+            ))
+            .await;
+            assert!(late);
+            job.complete();
+        });
+    });
 }
 
 #[test]
