@@ -56,7 +56,8 @@ pub(crate) fn id_for(kind: Kind, parent: Option<&Job>) -> u64 {
         | Kind::LazyStandalone
         | Kind::Deferred
         | Kind::LazyDeferred
-        | Kind::Blocking => None,
+        | Kind::Blocking
+        | Kind::Test => None,
         _ => frame::current_job().or_else(|| parent.cloned()),
     };
     match owner.map(|owner| owner.core().id) {

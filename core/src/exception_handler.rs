@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::error::Error;
+use crate::harness;
 use crate::job::Job;
 
 type Callback = dyn Fn(&Job, &Error) + Send + Sync;
@@ -110,7 +111,11 @@ pub(crate) fn report_uncaught(job: &Job, error: &Error) {
     }
     let handlers: Vec<_> = PROCESS_WIDE.read().iter().map(|(_, h)| h.clone()).collect();
     if handlers.is_empty() {
-        fallback(job, error);
+        match &job.context().watch {
+            Some(watched) => watched.uncaught(job, error),
+            None if harness::collected(job, error) => {}
+            None => fallback(job, error),
+        }
     }
     for handler in handlers {
         call(&handler, job, error);

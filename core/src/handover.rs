@@ -22,6 +22,12 @@ thread_local! {
     static HANDED: RefCell<Option<Handed>> = const { RefCell::new(None) };
 }
 
+/// The coroutine that a custom dispatcher is being given on this thread: whose task it is that `dispatch` has been called with.
+pub fn being_handed_over() -> Option<Job> {
+    let job = HANDED.try_with(|handed| Some(handed.borrow().as_ref()?.job.clone()));
+    job.ok().flatten()
+}
+
 impl Job {
     /// Hands the coroutine of this job to its dispatcher for the first time.
     ///
@@ -110,6 +116,10 @@ impl Job {
     /// If the dispatcher rejects the task, the job is cancelled and its cleanup runs on the process's own pool (D-15).
     fn dispatch(&self, task: Task, how: Wakeup) {
         let dispatcher = &self.context().dispatcher;
+        let task = match &self.context().watch {
+            Some(watched) => watched.handing_over(self, task),
+            None => task,
+        };
         let Err(rejected) = dispatcher.dispatch(task, how) else {
             return;
         };

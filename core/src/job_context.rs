@@ -7,6 +7,8 @@ use corox_scheduler::Dispatcher;
 use crate::context::{CoroutineContext, CoroutineName};
 use crate::context_element::Elements;
 use crate::exception_handler::ExceptionHandler;
+use crate::frame;
+use crate::harness::{self, Watched};
 use crate::shim::{Home, resolve};
 
 /// Shared by a whole tree until somebody changes an element.
@@ -19,6 +21,7 @@ pub(crate) struct JobContextData {
     pub(crate) name: Option<CoroutineName>,
     pub(crate) handler: Option<ExceptionHandler>,
     pub(crate) elements: Option<Elements>,
+    pub(crate) watch: Option<Watched>,
 }
 
 impl std::ops::Deref for JobContext {
@@ -29,8 +32,9 @@ impl std::ops::Deref for JobContext {
 }
 
 impl JobContext {
-    pub(crate) fn new(home: Home, dispatcher: Dispatcher) -> JobContext {
+    pub(crate) fn new(home: Home, watch: Option<Watched>, dispatcher: Dispatcher) -> JobContext {
         JobContext(Arc::new(JobContextData {
+            watch,
             home,
             dispatcher,
             name: None,
@@ -42,28 +46,33 @@ impl JobContext {
     /// The context of a root that is entered here, outside any coroutine (decision 22).
     pub(crate) fn of_this_thread() -> JobContext {
         let (home, dispatcher) = Home::current();
-        JobContext::new(home, dispatcher)
+        JobContext::new(home, harness::host(), dispatcher)
     }
 
     /// The context of roots that belong to no place: the process's own pool.
     pub(crate) fn own() -> JobContext {
-        JobContext::of_home(Home::own())
+        JobContext::own_of_set(&CoroutineContext::empty())
     }
 
-    /// The context on the pool of `home`, without further elements.
-    pub(crate) fn of_home(home: Home) -> JobContext {
-        let dispatcher = resolve(&Dispatcher::DEFAULT, &home);
-        JobContext::new(home, dispatcher)
+    /// The same with the elements of `set`. A main dispatcher that the coroutine around has for itself counts here, too.
+    pub(crate) fn own_of_set(set: &CoroutineContext) -> JobContext {
+        let (home, watch) = frame::with_current(|frame| match frame {
+            Some(frame) => {
+                let context = frame.job().context();
+                let watch = context.watch.as_ref().map(Watched::of_free_root);
+                (Home::own().with_main_of(&context.home), watch)
+            }
+            None => (Home::own(), None),
+        });
+        JobContext::of_set(home, watch, set)
     }
 
     /// The context with exactly the elements of `set`, on the pool of `home` if no dispatcher is among them.
-    pub(crate) fn of_set(home: Home, set: &CoroutineContext) -> JobContext {
-        match &set.dispatcher {
-            // The process's own pool is not started for those who do not use it.
-            Some(dispatcher) => JobContext::new(home.clone(), resolve(dispatcher, &home)),
-            None => JobContext::of_home(home),
-        }
-        .plus(set)
+    pub(crate) fn of_set(home: Home, watch: Option<Watched>, set: &CoroutineContext) -> JobContext {
+        // Another pool than that of the set's dispatcher is not started.
+        let dispatcher = set.dispatcher.as_ref().unwrap_or(&Dispatcher::DEFAULT);
+        let dispatcher = resolve(dispatcher, &home);
+        JobContext::new(home, watch, dispatcher).plus(set)
     }
 
     /// This context with the elements of `changes` over it: no coroutine begins, so nothing is copied or merged.
@@ -120,6 +129,7 @@ impl JobContext {
             handler: changes.handler.clone().or_else(|| self.handler.clone()),
             elements,
             home: self.home.clone(),
+            watch: self.watch.clone(),
         }))
     }
 

@@ -45,6 +45,7 @@ mod exception_handler;
 mod finally;
 mod frame;
 mod handover;
+mod harness;
 mod job;
 mod job_context;
 mod launch_output;
@@ -71,7 +72,19 @@ mod with_context;
 /// What clauses in other crates of the project are made of; no part of the public interface.
 #[doc(hidden)]
 pub mod select_protocol {
-    pub use crate::select::{Registered, Registrar, Slots, Ticket, set_seed};
+    pub use crate::select::{Registered, Registrar, Slots, Ticket};
+}
+
+/// What the test harness of the project is made of; no part of the public interface.
+#[doc(hidden)]
+pub mod harness_protocol {
+    #[cfg(not(corox_loom))]
+    pub use crate::harness::Root;
+    pub use crate::harness::{
+        Watch, being_handed_over, current_has_element, dispatcher_of, has_element, hosting,
+        is_inline, is_watched_by, set_collector, take_panic, token_of,
+    };
+    pub use crate::select::set_seed as set_select_seed;
 }
 
 pub use await_all::await_all;
@@ -90,8 +103,9 @@ pub use coroutine::CoroutineStart;
 pub use coroutine::unscheduled;
 pub use corox_scheduler::{
     AlreadyConfigured, Dispatch, Dispatcher, Executor, IO_PARALLELISM_VARIABLE, MainAlreadySet,
-    MainGuard, OwnedDispatcher, Rejected, SchedulerConfig, ShutdownTimedOut, Task, TimeSource,
-    WORKERS_VARIABLE, new_fixed_thread_pool_context, new_single_thread_context, set_main, shutdown,
+    MainGuard, MainSlot, OwnedDispatcher, Rejected, SchedulerConfig, ShutdownTimedOut, Task,
+    TimeSource, WORKERS_VARIABLE, new_fixed_thread_pool_context, new_single_thread_context,
+    set_main, shutdown,
 };
 pub use debug::{debug_mode, set_debug_mode, thread_label};
 pub use deferred::{Await, Deferred};

@@ -74,7 +74,7 @@ where
     let mut nobody = None;
     let outside = Entered::new(&mut nobody);
     let result = corox_scheduler::block_on(|dispatcher| {
-        let context = JobContext::new(Home::own(), dispatcher);
+        let context = JobContext::new(Home::own(), None, dispatcher);
         let (cell, _root) = JobCell::attach((), Kind::Blocking, context, None, location);
         let job = Job(cell);
         begun(&job);

@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::job::{Job, Kind};
 use crate::job_context::JobContext;
 use crate::launch_output::LaunchOutput;
-use crate::shim::Home;
 
 /// A place to launch coroutines in: given by [`run_blocking`](crate::run_blocking),
 /// [`coroutine_scope`](crate::coroutine_scope) and the other builders that wait.
@@ -101,10 +100,14 @@ impl CoroutineScope {
         match set.job() {
             Some(job) => CoroutineScope {
                 job: job.clone(),
-                context: Some(JobContext::of_set(job.context().home.clone(), &set)),
+                context: Some(JobContext::of_set(
+                    job.context().home.clone(),
+                    job.context().watch.clone(),
+                    &set,
+                )),
             },
             None => {
-                let context = JobContext::of_set(Home::own(), &set);
+                let context = JobContext::own_of_set(&set);
                 let job = body_less_in(context, Kind::JobImpl, Location::caller());
                 CoroutineScope::of(job)
             }
@@ -132,7 +135,7 @@ impl CoroutineScope {
     #[doc(alias = "MainScope")]
     pub fn main() -> Self {
         let set = CoroutineContext::from(Dispatcher::MAIN);
-        let context = JobContext::of_set(Home::own(), &set);
+        let context = JobContext::own_of_set(&set);
         let job = body_less_in(context, Kind::SupervisorJobImpl, Location::caller());
         CoroutineScope::of(job)
     }

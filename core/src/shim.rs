@@ -89,6 +89,10 @@ mod modelled {
             Home
         }
 
+        pub(crate) fn with_main_of(self, _: &Home) -> Home {
+            self
+        }
+
         pub(crate) fn current() -> (Home, Dispatcher) {
             (Home, Dispatcher::UNCONFINED)
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use corox_core::select_protocol::set_seed;
+use corox_core::harness_protocol::set_select_seed as set_seed;
 use corox_core::{
     Clause, CompletableDeferred, CompletableJob, Dispatcher, Error, Job, Result,
     catch_cancellation, delay, non_cancellable, on, on_timeout, probe, run_blocking, select,

@@ -1,5 +1,6 @@
 //! [`Dispatcher`]: where tasks run.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -33,7 +34,8 @@ pub trait Dispatch: Send + Sync + 'static {
         self.dispatch(task)
     }
 
-    /// Whether a coroutine that is started from this very thread must be dispatched. `false` lets it run in place.
+    /// Whether a coroutine that is started or resumed on this very thread must be dispatched. `false` lets it run in place, in
+    /// turn with others that run so; to give way it is dispatched all the same.
     fn is_dispatch_needed(&self) -> bool {
         true
     }
@@ -45,8 +47,18 @@ pub trait Dispatch: Send + Sync + 'static {
         false
     }
 
+    /// Whether [immediate](Dispatcher::immediate) means something here. `false`: the dispatcher is its own immediate one.
+    fn has_immediate(&self) -> bool {
+        true
+    }
+
     /// The clock and timers of this dispatcher, if it has its own.
     fn time_source(&self) -> Option<Arc<dyn TimeSource>> {
+        None
+    }
+
+    /// Itself, for [`Dispatcher::downcast_ref`]; `None` if that is not to find it.
+    fn as_any(&self) -> Option<&dyn Any> {
         None
     }
 
@@ -200,6 +212,7 @@ impl Dispatcher {
     #[must_use]
     pub fn immediate(&self) -> Dispatcher {
         match self.kind {
+            Kind::Custom(ref custom) if !custom.has_immediate() => self.clone(),
             Kind::Main | Kind::Loop(_) | Kind::Custom(_) => {
                 Kind::Immediate(Arc::new(self.clone())).into()
             }
@@ -323,8 +336,11 @@ impl Dispatcher {
                 task.set_owner(address(custom));
                 if how == Wakeup::Yield {
                     custom.dispatch_yield(task)
-                } else {
+                } else if custom.is_dispatch_needed() {
                     custom.dispatch(task)
+                } else {
+                    unconfined::run_in_turn(task);
+                    Ok(())
                 }
             }
         }
@@ -348,6 +364,27 @@ impl Dispatcher {
             Kind::Immediate(base) => base.is_local(),
             Kind::Main => main_slot::current().is_some_and(|main| main.is_local()),
             _ => false,
+        }
+    }
+
+    /// The `D` behind this dispatcher, if it was made of one that [says so](Dispatch::as_any), or is a view of such a one or
+    /// its immediate one.
+    pub fn downcast_ref<D: Dispatch>(&self) -> Option<&D> {
+        match &self.kind {
+            Kind::Custom(custom) => custom.as_any()?.downcast_ref(),
+            Kind::Immediate(base) => base.downcast_ref(),
+            Kind::View(view) => view.base().downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The tokio runtime that this dispatcher runs on, if it was made of its handle.
+    pub fn runtime_id(&self) -> Option<tokio::runtime::Id> {
+        match &self.kind {
+            Kind::Pool(pool) | Kind::PoolIo(pool) => Some(pool.handle().id()),
+            Kind::Immediate(base) => base.runtime_id(),
+            Kind::View(view) => view.base().runtime_id(),
+            _ => None,
         }
     }
 

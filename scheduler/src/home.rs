@@ -8,7 +8,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::dispatcher::{Dispatcher, Kind};
 use crate::pool::{self, Pool};
-use crate::{event_loop, main_slot};
+use crate::{MainSlot, event_loop, host, main_slot};
 
 /// Where [`Dispatcher::DEFAULT`] and [`Dispatcher::IO`] point for a tree of coroutines.
 ///
@@ -27,7 +27,7 @@ pub struct Home {
     /// `None` for the process's own, so that naming it does not start it.
     pool: Option<Arc<Pool>>,
     /// In place of the process's main dispatcher.
-    main: Option<Arc<Dispatcher>>,
+    main: Option<MainSlot>,
 }
 
 impl Home {
@@ -39,21 +39,29 @@ impl Home {
         }
     }
 
-    /// This home with a main dispatcher of its own, for a tree that is to have another one than the process: a test.
+    /// This home with a slot of its own for the main dispatcher, for a tree that is to have another one than the process: a
+    /// test. While the slot is empty, that of the process counts.
     #[must_use]
-    pub fn with_main(self, main: Dispatcher) -> Home {
+    pub fn with_main(self, main: MainSlot) -> Home {
         Home {
-            main: Some(Arc::new(main)),
+            main: Some(main),
+            ..self
+        }
+    }
+
+    /// This home with the slot for the main dispatcher that `other` has.
+    #[must_use]
+    pub fn with_main_of(self, other: &Home) -> Home {
+        Home {
+            main: other.main.clone(),
             ..self
         }
     }
 
     /// What [`Dispatcher::MAIN`] stands for here; `None` if nothing is set.
     pub(crate) fn main(&self) -> Option<Dispatcher> {
-        match &self.main {
-            Some(main) => Some(Dispatcher::clone(main)),
-            None => main_slot::current(),
-        }
+        let own = self.main.as_ref().and_then(MainSlot::get);
+        own.or_else(main_slot::current)
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
@@ -65,6 +73,7 @@ impl Home {
 
     /// The home and the dispatcher of a root that starts on this thread, here and now:
     ///
+    /// - on the runtime of a [host](crate::host): what that says;
     /// - on a multi-thread tokio runtime: that runtime's pool, for both;
     /// - in a coroutine of an event loop ([`block_on`](crate::block_on)): the own runtime, and the loop;
     /// - on another current-thread tokio runtime: the own runtime, and that runtime as a dispatcher;
@@ -76,6 +85,9 @@ impl Home {
         let handle = Handle::try_current().ok();
         if let Some(dispatcher) = event_loop::current(handle.as_ref()) {
             return (Home::own(), dispatcher);
+        }
+        if let Some(host) = host::current(handle.as_ref()) {
+            return host;
         }
         match handle {
             Some(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {

@@ -1,13 +1,66 @@
 //! The main dispatcher of the process: set by whoever has an event loop for the user interface.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::RwLock;
 
 use crate::Dispatcher;
 use crate::dispatcher::Kind;
 
-static SLOT: RwLock<Option<Dispatcher>> = RwLock::new(None);
+/// A place for a main dispatcher: that of the process, or one that a tree of coroutines has of its own.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, Home, MainSlot};
+///
+/// let slot = MainSlot::new();
+/// let home = Home::own().with_main(slot.clone());
+/// let guard = slot.set(Dispatcher::UNCONFINED).unwrap();
+/// assert_eq!(Dispatcher::MAIN.resolve(&home), Dispatcher::UNCONFINED);
+/// drop(guard);
+/// assert_eq!(Dispatcher::MAIN.resolve(&home), Dispatcher::MAIN);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MainSlot(Arc<RwLock<Option<Dispatcher>>>);
+
+static PROCESS: LazyLock<MainSlot> = LazyLock::new(MainSlot::new);
+
+impl MainSlot {
+    /// An empty slot.
+    #[must_use]
+    pub fn new() -> MainSlot {
+        MainSlot::default()
+    }
+
+    /// What is set.
+    #[must_use]
+    pub fn get(&self) -> Option<Dispatcher> {
+        self.0.read().clone()
+    }
+
+    /// Puts `dispatcher` into the slot, until the guard is dropped.
+    ///
+    /// # Errors
+    /// If there is one already, whose guard lives.
+    ///
+    /// # Panics
+    /// If `dispatcher` is [`Dispatcher::MAIN`] itself, or its immediate one.
+    #[track_caller]
+    pub fn set(&self, dispatcher: Dispatcher) -> Result<MainGuard, MainAlreadySet> {
+        assert!(
+            !dispatcher.is_main(),
+            "the main dispatcher cannot be set to itself; give the dispatcher that it is to stand for"
+        );
+        let mut slot = self.0.write();
+        if slot.is_some() {
+            return Err(MainAlreadySet(()));
+        }
+        *slot = Some(dispatcher);
+        drop(slot);
+        Ok(MainGuard(self.clone()))
+    }
+}
 
 /// Makes `dispatcher` what [`Dispatcher::MAIN`] stands for in this process, until the guard is dropped.
 ///
@@ -33,21 +86,12 @@ static SLOT: RwLock<Option<Dispatcher>> = RwLock::new(None);
 #[track_caller]
 #[doc(alias = "setMain")]
 pub fn set_main(dispatcher: Dispatcher) -> Result<MainGuard, MainAlreadySet> {
-    assert!(
-        !dispatcher.is_main(),
-        "the main dispatcher cannot be set to itself; give the dispatcher that it is to stand for"
-    );
-    let mut slot = SLOT.write();
-    if slot.is_some() {
-        return Err(MainAlreadySet(()));
-    }
-    *slot = Some(dispatcher);
-    Ok(MainGuard(()))
+    PROCESS.set(dispatcher)
 }
 
 /// What the process has set.
 pub(crate) fn current() -> Option<Dispatcher> {
-    SLOT.read().clone()
+    PROCESS.get()
 }
 
 /// The same.
@@ -67,11 +111,11 @@ pub(crate) fn required() -> Dispatcher {
 #[derive(Debug)]
 #[must_use = "dropping the guard takes the main dispatcher away"]
 #[doc(alias = "resetMain")]
-pub struct MainGuard(());
+pub struct MainGuard(MainSlot);
 
 impl Drop for MainGuard {
     fn drop(&mut self) {
-        let old = SLOT.write().take();
+        let old = self.0.0.write().take();
         drop(old);
     }
 }

@@ -15,7 +15,7 @@ use crate::Dispatcher;
 use crate::dispatcher::Kind;
 use crate::pool::{self, Pool};
 use crate::task::report;
-use crate::{event_loop, main_slot};
+use crate::{event_loop, host, main_slot};
 
 /// A clock with timers, of an event loop or of a custom dispatcher.
 ///
@@ -85,6 +85,14 @@ impl Clock {
         }) = event_loop::current(handle.as_ref())
         {
             return Clock::Source(events);
+        }
+        if let Some((_, dispatcher)) = host::current(handle.as_ref()) {
+            // Not `of`: a host without a clock of its own would lead here again.
+            if let Kind::Custom(custom) = &dispatcher.kind {
+                if let Some(source) = custom.time_source() {
+                    return Clock::Source(source);
+                }
+            }
         }
         match handle {
             Some(handle) => Clock::Tokio(pool::of(&handle)),

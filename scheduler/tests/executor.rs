@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use common::{Log, again, spawn};
+use corox_scheduler::MainSlot;
 use corox_scheduler::{
     Dispatch, Dispatcher, Home, Rejected, Task, Wakeup, block_on, new_single_thread_context,
     set_main,
@@ -97,7 +98,12 @@ fn the_main_dispatcher_of_a_home_comes_before_that_of_the_process() {
         let _main = set_main(events.clone()).unwrap();
         let queue = Arc::new(Mutex::new(Vec::new()));
         let own = Dispatcher::new(Counting(queue.clone()));
-        let home = Home::own().with_main(own.clone());
+        let slot = MainSlot::new();
+        let home = Home::own().with_main(slot.clone());
+        assert_eq!(Dispatcher::MAIN.resolve(&home), events);
+        let _own = slot.set(own.clone()).unwrap();
+        assert!(slot.set(own.clone()).is_err());
+        assert_eq!(slot.get(), Some(own.clone()));
         assert_eq!(Dispatcher::MAIN.resolve(&Home::own()), events);
         assert_eq!(Dispatcher::MAIN.resolve(&home), own);
         let immediate = Dispatcher::MAIN.immediate().resolve(&home);

@@ -113,19 +113,29 @@ struct Manual {
     queue: Mutex<VecDeque<(&'static str, Task)>>,
 }
 
-struct Custom(Arc<Manual>);
+struct Custom {
+    queue: Arc<Manual>,
+    needed: bool,
+}
 
 impl Dispatch for Custom {
     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
-        self.0.queue.lock().unwrap().push_back(("dispatch", task));
+        self.queue
+            .queue
+            .lock()
+            .unwrap()
+            .push_back(("dispatch", task));
         Ok(())
     }
     fn dispatch_yield(&self, task: Task) -> Result<(), Rejected> {
-        self.0.queue.lock().unwrap().push_back(("yield", task));
+        self.queue.queue.lock().unwrap().push_back(("yield", task));
         Ok(())
     }
     fn is_dispatch_needed(&self) -> bool {
-        false
+        self.needed
+    }
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
     }
     fn name(&self) -> std::borrow::Cow<'static, str> {
         "mine".into()
@@ -136,11 +146,24 @@ impl Dispatch for Custom {
 #[test]
 fn a_custom_dispatcher_gets_yields_apart_and_is_known_while_it_runs() {
     let manual = Arc::new(Manual::default());
-    let custom = Dispatcher::new(Custom(manual.clone()));
+    let custom = Dispatcher::new(Custom {
+        queue: manual.clone(),
+        needed: true,
+    });
     assert_eq!(format!("{custom:?}"), "mine");
-    assert!(!custom.is_dispatch_needed());
+    assert!(custom.is_dispatch_needed());
+    let view = custom.limited_parallelism(1);
+    for dispatcher in [&custom, &view, &custom.immediate()] {
+        let found = dispatcher.downcast_ref::<Custom>().unwrap();
+        assert!(Arc::ptr_eq(&found.queue, &manual));
+    }
+    assert!(Dispatcher::DEFAULT.downcast_ref::<Custom>().is_none());
     assert_eq!(custom, custom.clone());
-    assert_ne!(custom, Dispatcher::new(Custom(manual.clone())));
+    let other = Dispatcher::new(Custom {
+        queue: manual.clone(),
+        needed: true,
+    });
+    assert_ne!(custom, other);
     assert_eq!(custom.resolve(&Home::own()), custom);
     let this = custom.clone();
     spawn(&custom, async move {
@@ -164,6 +187,36 @@ fn a_custom_dispatcher_gets_yields_apart_and_is_known_while_it_runs() {
         assert!(!custom.runs_here());
     }
     assert_eq!(how, ["dispatch", "yield", "dispatch"]);
+}
+
+/// A custom dispatcher that needs no dispatch: starts and wakes run in place and in turn, yields are dispatched.
+#[test]
+fn a_custom_dispatcher_that_needs_no_dispatch_gets_only_the_yields() {
+    let manual = Arc::new(Manual::default());
+    let custom = Dispatcher::new(Custom {
+        queue: manual.clone(),
+        needed: false,
+    });
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let (this, events) = (custom.clone(), log.clone());
+    spawn(&custom, async move {
+        let (inner, inside) = (events.clone(), this.clone());
+        spawn(&this, async move {
+            assert!(inside.runs_here());
+            inner.lock().unwrap().push("nested");
+        });
+        events.lock().unwrap().push("outer");
+        common::again().await;
+        events.lock().unwrap().push("again");
+        common::yield_now().await;
+        events.lock().unwrap().push("yielded");
+    });
+    assert_eq!(*log.lock().unwrap(), ["outer", "nested", "again"]);
+    let (kind, task) = manual.queue.lock().unwrap().pop_front().unwrap();
+    assert_eq!(kind, "yield");
+    task.run();
+    assert_eq!(log.lock().unwrap().last(), Some(&"yielded"));
+    assert!(manual.queue.lock().unwrap().is_empty());
 }
 
 /// How a task says why it is scheduled.

@@ -40,10 +40,13 @@ impl<S: Slot> JobCell<S> {
             slot,
         });
         probe::register(&cell);
-        let Some(parent) = parent else {
-            return (cell, Attached::Yes);
+        let attached = match parent {
+            Some(parent) => parent.adopt(&cell),
+            None => Attached::Yes,
         };
-        let attached = parent.adopt(&cell);
+        if let Some(watched) = &cell.core.context.watch {
+            watched.attached(&Job(cell.clone()));
+        }
         (cell, attached)
     }
 }

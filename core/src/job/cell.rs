@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     LazyDeferred,
     /// The root of `run_blocking`
     Blocking,
+    /// The root of a test harness
+    Test,
     /// `coroutine_scope`
     Scope,
     /// `supervisor_scope`
@@ -89,6 +91,11 @@ impl Kind {
         )
     }
 
+    /// Whoever polls the body polls on until the children have ended.
+    pub(crate) fn is_polled_to_the_end(self) -> bool {
+        self.is_scoped() || self == Kind::Test
+    }
+
     /// Has no body: it is completed by a call.
     pub(crate) fn is_body_less(self) -> bool {
         matches!(
@@ -122,6 +129,7 @@ impl Kind {
             Kind::Deferred => "DeferredCoroutine",
             Kind::LazyDeferred => "LazyDeferredCoroutine",
             Kind::Blocking => "BlockingCoroutine",
+            Kind::Test => "TestCoroutine",
             Kind::Scope => "ScopeCoroutine",
             Kind::Supervisor => "SupervisorCoroutine",
             Kind::Timeout => "TimeoutCoroutine",

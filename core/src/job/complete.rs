@@ -150,7 +150,7 @@ impl Job {
                     Node::Child(_) => {}
                 }
             }
-            if job.core().kind.is_scoped() {
+            if job.core().kind.is_polled_to_the_end() {
                 job.core().frame.waker.wake();
             }
             let Some(parent) = parent else { return };

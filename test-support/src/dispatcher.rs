@@ -1,0 +1,180 @@
+//! [`StandardTestDispatcher`] and [`UnconfinedTestDispatcher`].
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::ops::{Add, Deref};
+use std::sync::Arc;
+
+use corox_core::{CoroutineContext, Dispatch, Dispatcher, Rejected, Task, TimeSource};
+
+use crate::TestScheduler;
+use crate::main_dispatcher;
+
+/// What both kinds are to the rest of the library.
+pub(crate) struct TestDispatch {
+    scheduler: TestScheduler,
+    in_place: bool,
+    name: Cow<'static, str>,
+}
+
+impl Dispatch for TestDispatch {
+    fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+        self.scheduler.0.dispatch(task)
+    }
+
+    fn is_dispatch_needed(&self) -> bool {
+        !self.in_place
+    }
+
+    fn has_immediate(&self) -> bool {
+        false
+    }
+
+    fn time_source(&self) -> Option<Arc<dyn TimeSource>> {
+        Some(self.scheduler.0.clone())
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+}
+
+/// The scheduler behind a dispatcher, if it is one of tests.
+pub(crate) fn scheduler_of(dispatcher: &Dispatcher) -> Option<&TestScheduler> {
+    let found = dispatcher.downcast_ref::<TestDispatch>();
+    found.map(|found| &found.scheduler)
+}
+
+fn make(scheduler: Option<&TestScheduler>, in_place: bool, name: Cow<'static, str>) -> Dispatcher {
+    let scheduler = match scheduler {
+        Some(scheduler) => scheduler.clone(),
+        None => main_dispatcher::scheduler().unwrap_or_else(TestScheduler::new),
+    };
+    Dispatcher::new(TestDispatch {
+        scheduler,
+        in_place,
+        name,
+    })
+}
+
+macro_rules! test_dispatcher {
+    ($(#[$doc:meta])* $type:ident, $in_place:literal) => {
+        $(#[$doc])*
+        ///
+        /// Derefs to [`Dispatcher`], and is an element of a context as that is.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $type(Dispatcher);
+
+        impl $type {
+            /// A dispatcher on the scheduler of the main dispatcher, if [`set_main`](crate::set_main) has set one of tests on
+            /// this thread; otherwise on a new one.
+            #[must_use]
+            #[allow(clippy::new_without_default)]
+            pub fn new() -> Self {
+                $type(make(None, $in_place, stringify!($type).into()))
+            }
+
+            /// A dispatcher on `scheduler`.
+            #[must_use]
+            pub fn on(scheduler: &TestScheduler) -> Self {
+                $type(make(Some(scheduler), $in_place, stringify!($type).into()))
+            }
+
+            /// As [`on`](Self::on), with a name for `Debug`.
+            #[must_use]
+            pub fn named(scheduler: &TestScheduler, name: impl Into<Cow<'static, str>>) -> Self {
+                $type(make(Some(scheduler), $in_place, name.into()))
+            }
+
+            /// The scheduler.
+            #[must_use]
+            pub fn scheduler(&self) -> &TestScheduler {
+                match scheduler_of(&self.0) {
+                    Some(scheduler) => scheduler,
+                    None => unreachable!("it was made so"),
+                }
+            }
+        }
+
+        impl Deref for $type {
+            type Target = Dispatcher;
+            fn deref(&self) -> &Dispatcher {
+                &self.0
+            }
+        }
+
+        impl From<$type> for Dispatcher {
+            fn from(dispatcher: $type) -> Dispatcher {
+                dispatcher.0
+            }
+        }
+
+        impl From<&$type> for Dispatcher {
+            fn from(dispatcher: &$type) -> Dispatcher {
+                dispatcher.0.clone()
+            }
+        }
+
+        impl From<$type> for CoroutineContext {
+            fn from(dispatcher: $type) -> CoroutineContext {
+                dispatcher.0.into()
+            }
+        }
+
+        impl From<&$type> for CoroutineContext {
+            fn from(dispatcher: &$type) -> CoroutineContext {
+                dispatcher.0.clone().into()
+            }
+        }
+
+        impl<R: Into<CoroutineContext>> Add<R> for $type {
+            type Output = CoroutineContext;
+            fn add(self, other: R) -> CoroutineContext {
+                CoroutineContext::from(self) + other
+            }
+        }
+    };
+}
+
+test_dispatcher! {
+    /// Runs coroutines one after the other on the thread of the test, in the order in which they became ready. A launch never
+    /// runs before the launching code suspends.
+    ///
+    /// Kotlin: `StandardTestDispatcher`.
+    ///
+    /// ```
+    /// use corox_core::yield_now;
+    /// use corox_test::run_test;
+    ///
+    /// run_test(async |t| {
+    ///     let job = t.launch(async {});
+    ///     assert!(!job.is_completed());
+    ///     yield_now().await;
+    ///     assert!(job.is_completed());
+    /// });
+    /// ```
+    StandardTestDispatcher, false
+}
+
+test_dispatcher! {
+    /// Runs a coroutine where it is launched or woken, up to its next suspension, as
+    /// [`Dispatcher::UNCONFINED`] does; its delays are virtual. For tests that do not care about the order.
+    ///
+    /// A coroutine that yields goes to the back of the queue of the scheduler.
+    ///
+    /// Kotlin: `UnconfinedTestDispatcher`.
+    ///
+    /// ```
+    /// use corox_test::{TestScope, UnconfinedTestDispatcher};
+    ///
+    /// TestScope::new(UnconfinedTestDispatcher::new()).run_test(async |t| {
+    ///     let job = t.launch(async {});
+    ///     assert!(job.is_completed());
+    /// });
+    /// ```
+    UnconfinedTestDispatcher, true
+}

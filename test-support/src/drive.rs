@@ -1,0 +1,375 @@
+//! The loop of a test: one future inside a tokio runtime with a paused clock.
+//!
+//! ```text
+//!   run what is ready and due ── nothing is left at this time ──> a control is done? ── yes ──> run on
+//!        ▲                                                            │ no
+//!        │                                                            ▼
+//!        │                                        held? ── yes ──> tokio's clock is stopped, wait to be woken
+//!        │                                          │ no
+//!        └── the time has come, or woken ── sleep on tokio's clock until the next timer or the target of a control
+//! ```
+//!
+//! tokio moves its paused clock by itself when it has nothing to run, to the earliest of its timers: that of this loop, or one
+//! of the code under test. So the timers of both worlds fire in one order. Two things of tokio are made use of beside that:
+//! the hook for a thread about to park tells that no task of tokio is ready; and a call in `spawn_blocking` stops the clock.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, Sleep, advance, sleep_until};
+
+use crate::TestScheduler;
+use crate::control::Until;
+use crate::explore::Chooser;
+use crate::hold::TreeWatch;
+use crate::limit::Limit;
+use crate::root::RootWaker;
+use crate::scheduler::{Next, Runnable};
+
+/// How many events run before tokio gets its turn.
+const BATCH: u32 = 128;
+
+/// How far the loop sleeps at once. tokio's "never" is thirty years.
+const FAR: Duration = Duration::from_secs(32 * 366 * 24 * 3600);
+
+/// How many events may follow the end of a test.
+const AFTERWARDS: u32 = 100_000;
+
+/// Asks tokio whether it has anything to run.
+#[derive(Default)]
+pub(crate) struct Quiet {
+    asked: AtomicBool,
+    answered: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Quiet {
+    /// The thread is about to park.
+    pub(crate) fn parking(&self) {
+        if self.asked.swap(false, Ordering::Relaxed) {
+            self.answered.store(true, Ordering::Relaxed);
+            let waker = self.waker.lock().take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    fn ask(&self, waker: &Waker) {
+        let old = self.waker.lock().replace(waker.clone());
+        drop(old);
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    fn take_answer(&self) -> bool {
+        self.asked.store(false, Ordering::Relaxed);
+        self.answered.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Stops tokio's clock while it is there: a call in `spawn_blocking` that waits to be dropped.
+struct Stopped(#[allow(dead_code)] Sender<()>);
+
+impl Stopped {
+    fn now() -> Stopped {
+        let (guard, dropped) = channel();
+        tokio::task::spawn_blocking(move || {
+            // Ends with the guard.
+            let _ = dropped.recv();
+        });
+        Stopped(guard)
+    }
+}
+
+/// Why a test has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The body, its children and what came after them.
+    All,
+    /// Events went on and on after the end.
+    Endless,
+    /// The limit of real time, and the cleanup did not end either.
+    GivenUp,
+    /// Nothing can ever run again. Looked for only when exploring.
+    Deadlock,
+}
+
+/// What the loop has to know of a test.
+pub(crate) struct Test<'a, R> {
+    pub(crate) scheduler: &'a TestScheduler,
+    pub(crate) watch: &'a TreeWatch,
+    pub(crate) limit: &'a Limit,
+    pub(crate) quiet: Arc<Quiet>,
+    /// The body with its children.
+    pub(crate) root: Pin<&'a mut R>,
+    /// Called once when the root has ended.
+    pub(crate) ended: &'a mut dyn FnMut(),
+    /// Whether what is waited for after that has ended, too.
+    pub(crate) is_over: &'a dyn Fn() -> bool,
+    /// Called once when the limit is over.
+    pub(crate) expired: &'a mut dyn FnMut(),
+    /// Chooses among what is ready.
+    pub(crate) chooser: Option<&'a mut Chooser>,
+}
+
+/// Drives a test to its end. To be awaited by `block_on` of a runtime with a paused clock whose hook for parking is `quiet`.
+pub(crate) async fn drive<R: Future<Output = ()>>(test: Test<'_, R>) -> End {
+    let begin = Instant::now();
+    let scheduler = test.scheduler;
+    scheduler.0.begins_at(begin.into_std());
+    let before = {
+        let mut state = scheduler.0.state.lock();
+        state.running = true;
+        state.now
+    };
+    let mut driver = Driver {
+        root_waker: RootWaker::new(scheduler.clone()),
+        begin,
+        before,
+        stopped: None,
+        expired: false,
+        root_ended: false,
+        afterwards: 0,
+        test,
+    };
+    Waker::from(driver.root_waker.clone()).wake();
+    let mut sleep = pin!(None);
+    loop {
+        let step = std::future::poll_fn(|cx| driver.poll(cx, sleep.as_mut())).await;
+        match step {
+            Step::End(end) => return end,
+            // Further than tokio's timers go: nothing is to be kept in order with.
+            Step::Jump(duration) => advance(duration).await,
+        }
+    }
+}
+
+enum Step {
+    End(End),
+    Jump(Duration),
+}
+
+struct Driver<'a, R> {
+    test: Test<'a, R>,
+    root_waker: Arc<RootWaker>,
+    /// tokio's time at the beginning of this loop, and that of the scheduler.
+    begin: Instant,
+    before: Duration,
+    stopped: Option<Stopped>,
+    expired: bool,
+    root_ended: bool,
+    /// Events since the root has ended.
+    afterwards: u32,
+}
+
+/// What the loop may sleep for.
+struct Wait {
+    /// Until the next timer or the target of a control.
+    target: Option<Duration>,
+    now: Duration,
+}
+
+impl<R: Future<Output = ()>> Driver<'_, R> {
+    fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Option<Sleep>>) -> Poll<Step> {
+        let mut is_quiet = self.test.quiet.take_answer();
+        loop {
+            self.look_at_the_limit();
+            if self.test.limit.is_given_up() {
+                return Poll::Ready(Step::End(End::GivenUp));
+            }
+            self.look_at_the_clock();
+            if let Some(ran) = self.run() {
+                is_quiet = false;
+                if self.root_ended && self.afterwards > AFTERWARDS {
+                    return Poll::Ready(Step::End(End::Endless));
+                }
+                if ran == BATCH {
+                    // Others of the runtime wait, perhaps for ever if it is not their turn now.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                continue;
+            }
+            // Nothing is left at this time.
+            let held = self.test.watch.is_held();
+            if self.asks(held) && !is_quiet {
+                if self.wait(cx).is_some() {
+                    self.test.quiet.ask(cx.waker());
+                    return Poll::Pending;
+                }
+                continue;
+            }
+            if is_quiet && self.complete(held) {
+                continue;
+            }
+            if self.root_ended && is_quiet && !held && self.is_idle() && (self.test.is_over)() {
+                return Poll::Ready(Step::End(End::All));
+            }
+            // Whoever changes something from here on wakes this loop.
+            let Some(wait) = self.wait(cx) else {
+                continue;
+            };
+            if held {
+                sleep.set(None);
+                self.stopped.get_or_insert_with(Stopped::now);
+                return Poll::Pending;
+            }
+            self.stopped = None;
+            let at_end = self.test.chooser.is_some() && !self.root_ended;
+            let (target, probing) = match wait.target {
+                Some(target) => (target, false),
+                // A sleep beyond all of tokio's timers finds out whether there is one.
+                None if at_end => (wait.now.saturating_add(FAR), true),
+                None => {
+                    sleep.set(None);
+                    return Poll::Pending;
+                }
+            };
+            let (step, jump) = match target.saturating_sub(wait.now) {
+                step if step > FAR => (FAR, Some(step - FAR)),
+                step => (step, None),
+            };
+            let until = Instant::now() + step;
+            if sleep.as_ref().get_ref().as_ref().map(Sleep::deadline) != Some(until) {
+                sleep.set(Some(sleep_until(until)));
+            }
+            let slept = match sleep.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.poll(cx).is_ready(),
+                None => false,
+            };
+            if !slept {
+                return Poll::Pending;
+            }
+            sleep.set(None);
+            if probing {
+                return Poll::Ready(Step::End(End::Deadlock));
+            }
+            if let Some(jump) = jump {
+                return Poll::Ready(Step::Jump(jump));
+            }
+        }
+    }
+
+    /// Whether what comes next has to know that no task of tokio is ready.
+    fn asks(&self, held: bool) -> bool {
+        if self.root_ended {
+            return !held && self.is_idle() && (self.test.is_over)();
+        }
+        let state = self.test.scheduler.0.state.lock();
+        let idle = !held && !state.has_foreground();
+        state.controls.any(|until| match until {
+            Until::Time(_) => false,
+            Until::Ran(_) => true,
+            Until::Idle => idle,
+        })
+    }
+
+    /// Completes the controls that wait for what has run; whether there were any.
+    fn complete(&self, held: bool) -> bool {
+        let core = &self.test.scheduler.0;
+        let wakers = {
+            let mut state = core.state.lock();
+            if !state.is_nothing_ready() {
+                return true;
+            }
+            let idle = !held && !state.has_foreground();
+            let now = state.now;
+            state.controls.take(|until| match until {
+                Until::Time(_) => false,
+                Until::Ran(time) => time <= now,
+                Until::Idle => idle,
+            })
+        };
+        let any = !wakers.is_empty();
+        wakers.into_iter().for_each(|waker| core.fire(waker));
+        any
+    }
+
+    fn is_idle(&self) -> bool {
+        let state = self.test.scheduler.0.state.lock();
+        let next = state.timers.earliest();
+        // What is due at the end of time is never due.
+        state.is_nothing_ready() && next.is_none_or(|next| next >= crate::scheduler::MAX)
+    }
+
+    fn look_at_the_limit(&mut self) {
+        if !self.expired && self.test.limit.is_over() {
+            self.expired = true;
+            (self.test.expired)();
+        }
+    }
+
+    /// Takes over the time from tokio, and completes the controls that wait for it.
+    fn look_at_the_clock(&self) {
+        let passed = self.begin.elapsed();
+        let core = &self.test.scheduler.0;
+        let wakers = {
+            let mut state = core.state.lock();
+            state.now = state.now.max(self.before.saturating_add(passed));
+            let now = state.now;
+            state
+                .controls
+                .take(|until| matches!(until, Until::Time(time) if time <= now))
+        };
+        wakers.into_iter().for_each(|waker| core.fire(waker));
+    }
+
+    /// Runs what is ready and due, up to a batch of events; how many, if any.
+    fn run(&mut self) -> Option<u32> {
+        let mut ran = 0;
+        while ran < BATCH {
+            let next = {
+                let mut state = self.test.scheduler.0.state.lock();
+                match &mut self.test.chooser {
+                    Some(chooser) => chooser.next(&mut state),
+                    None => state.next(),
+                }
+            };
+            let Some(next) = next else { break };
+            ran += 1;
+            if self.root_ended {
+                self.afterwards += 1;
+            }
+            match next {
+                Next::Fire(waker) => self.test.scheduler.0.fire(waker),
+                Next::Run(Runnable::Task(task, _)) => task.run(),
+                Next::Run(Runnable::Root(waker)) => self.poll_root(waker),
+            }
+        }
+        (ran > 0).then_some(ran)
+    }
+
+    fn poll_root(&mut self, waker: Arc<RootWaker>) {
+        if self.root_ended {
+            return;
+        }
+        waker.begin_poll();
+        let waker = Waker::from(waker);
+        let mut cx = Context::from_waker(&waker);
+        if self.test.root.as_mut().poll(&mut cx).is_ready() {
+            self.root_ended = true;
+            (self.test.ended)();
+        }
+    }
+
+    /// Has the loop woken by the next change; `None` if something is ready by now.
+    fn wait(&self, cx: &Context<'_>) -> Option<Wait> {
+        let mut state = self.test.scheduler.0.state.lock();
+        if !state.wait(cx.waker()) {
+            return None;
+        }
+        let timer = state.timers.earliest();
+        let control = state.controls.next_time();
+        let target = [timer, control].into_iter().flatten().min();
+        Some(Wait {
+            target,
+            now: state.now,
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! What holds the clock: work that takes real time.
+//!
+//! The clock of a test jumps as soon as nothing of the test can run. It must not while a part of the test runs elsewhere, which
+//! is so for a coroutine of the test on another dispatcher:
+//!
+//! ```text
+//!                 handed over              run
+//!   (suspended) ───────────────> in flight ────> (suspended)      in flight: counted, exactly
+//!        │
+//!        ├── waits for a job of corox only ──> does not hold: what it waits for does, or is of the test
+//!        └── waits for anything else: a real delay, a socket, another library ──> holds
+//! ```
+
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use corox_core::harness_protocol::{Watch, dispatcher_of, has_element, is_inline};
+use corox_core::{Error, Job, Task, probe};
+use corox_scheduler::{Wakeup, fallback};
+use parking_lot::Mutex;
+use tokio::runtime;
+
+use crate::TestScheduler;
+use crate::dispatcher::scheduler_of;
+use crate::failures::Failures;
+use crate::scheduler::Background;
+
+/// Waits that end when a job does something, and not by themselves.
+const UNTIMED: [&str; 6] = [
+    "join",
+    "await",
+    "await_all",
+    "children",
+    "with_context",
+    "await_cancellation",
+];
+
+/// Watches the tree of a test.
+pub(crate) struct TreeWatch {
+    scheduler: TestScheduler,
+    failures: Arc<Failures>,
+    /// tokio's runtime of the test, once that runs.
+    runtime: OnceLock<runtime::Id>,
+    /// The job of the background scope.
+    background: OnceLock<Job>,
+    /// Coroutines of the test on other dispatchers; some may have ended.
+    outside: Mutex<Vec<Job>>,
+    in_flight: AtomicUsize,
+    /// How often something went in flight.
+    flights: AtomicUsize,
+    /// Where `real_time` waits.
+    real: Mutex<BTreeMap<u64, &'static Location<'static>>>,
+    /// Itself, for the guards.
+    this: Weak<TreeWatch>,
+}
+
+impl TreeWatch {
+    pub(crate) fn new(scheduler: TestScheduler, failures: Arc<Failures>) -> Arc<TreeWatch> {
+        Arc::new_cyclic(|this| TreeWatch {
+            scheduler,
+            failures,
+            runtime: OnceLock::new(),
+            background: OnceLock::new(),
+            outside: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            flights: AtomicUsize::new(0),
+            real: Mutex::default(),
+            this: this.clone(),
+        })
+    }
+
+    pub(crate) fn runs_on(&self, runtime: runtime::Id) {
+        let _ = self.runtime.set(runtime);
+    }
+
+    pub(crate) fn set_background(&self, job: &Job) {
+        let _ = self.background.set(job.clone());
+    }
+
+    fn is_outside(&self, job: &Job) -> bool {
+        let dispatcher = dispatcher_of(job);
+        let of_runtime = dispatcher.runtime_id();
+        !dispatcher.is_unconfined()
+            && scheduler_of(dispatcher).is_none()
+            && (of_runtime.is_none() || of_runtime != self.runtime.get().copied())
+    }
+
+    /// Holds the clock until the guard is dropped.
+    pub(crate) fn hold(&self, location: &'static Location<'static>) -> RealTime {
+        let mut real = self.real.lock();
+        let key = real.keys().last().map_or(0, |last| last + 1);
+        real.insert(key, location);
+        drop(real);
+        self.scheduler.0.wake_loop();
+        RealTime {
+            watch: self.this.clone(),
+            key,
+        }
+    }
+
+    /// Whether the clock must stand still.
+    pub(crate) fn is_held(&self) -> bool {
+        if !self.real.lock().is_empty() {
+            return true;
+        }
+        // What begins to run after this count, and ends before the next one, has changed what is seen between them.
+        let flights = self.flights.load(Ordering::Acquire);
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            return true;
+        }
+        self.outside_waits()
+            || self.in_flight.load(Ordering::Acquire) > 0
+            || self.flights.load(Ordering::Acquire) != flights
+    }
+
+    fn outside_waits(&self) -> bool {
+        self.live_outside().iter().any(takes_real_time)
+    }
+
+    fn live_outside(&self) -> Vec<Job> {
+        let (live, ended) = {
+            let mut outside = self.outside.lock();
+            let ended: Vec<_> = outside.extract_if_completed();
+            (outside.clone(), ended)
+        };
+        drop(ended);
+        live
+    }
+
+    /// What holds the clock, in words.
+    pub(crate) fn holders(&self) -> Vec<String> {
+        let real = self.real.lock();
+        let mut lines: Vec<_> = real
+            .values()
+            .map(|location| format!("real_time at {location}"))
+            .collect();
+        drop(real);
+        for job in self.live_outside() {
+            if takes_real_time(&job) {
+                let dispatcher = dispatcher_of(&job);
+                lines.push(format!(
+                    "{job} on {dispatcher:?}, launched at {}",
+                    job.location()
+                ));
+            }
+        }
+        lines
+    }
+
+    /// Forgets the coroutines on other dispatchers.
+    pub(crate) fn end(&self) {
+        let outside = std::mem::take(&mut *self.outside.lock());
+        drop(outside);
+    }
+
+    fn fly(&self) -> Flight {
+        self.flights.fetch_add(1, Ordering::AcqRel);
+        if self.in_flight.fetch_add(1, Ordering::AcqRel) == 0 {
+            // A task of tokio may have launched it while the loop sleeps.
+            self.scheduler.0.wake_loop();
+        }
+        Flight(self.this.clone())
+    }
+}
+
+trait ExtractCompleted {
+    fn extract_if_completed(&mut self) -> Vec<Job>;
+}
+
+impl ExtractCompleted for Vec<Job> {
+    /// Takes out those that have ended; the caller drops them outside of the lock.
+    fn extract_if_completed(&mut self) -> Vec<Job> {
+        let (ended, live) = std::mem::take(self)
+            .into_iter()
+            .partition(Job::is_completed);
+        *self = live;
+        ended
+    }
+}
+
+/// Whether a coroutine that does not run waits for something that comes in real time, as far as is known.
+fn takes_real_time(job: &Job) -> bool {
+    // An inline scope stands for the coroutine that is inside of it.
+    if job.children().iter().any(is_inline) {
+        return false;
+    }
+    let waits = probe::waits_of(job);
+    waits.is_empty() || waits.iter().any(|wait| !UNTIMED.contains(&wait.what))
+}
+
+impl Watch for TreeWatch {
+    fn attached(&self, job: &Job) {
+        if let Some(other) = scheduler_of(dispatcher_of(job)) {
+            if !other.is(&self.scheduler) {
+                let error = Error::msg(format!(
+                    "{job}, launched at {}, is on a test dispatcher with another TestScheduler than its test: make the dispatcher \
+                     with `StandardTestDispatcher::on(t.scheduler())`",
+                    job.location()
+                ));
+                self.failures.add(&error);
+                job.cancel_with(Error::cancellation_caused_by(
+                    "two schedulers in one context",
+                    error,
+                ));
+            }
+            self.watch_background(job);
+            return;
+        }
+        self.watch_background(job);
+        if self.is_outside(job) {
+            let mut outside = self.outside.lock();
+            outside.push(job.clone());
+            // Those that have ended are thrown out now and then, so that the list does not grow with the number of launches.
+            let ended = if outside.len().is_power_of_two() {
+                outside.extract_if_completed()
+            } else {
+                Vec::new()
+            };
+            drop(outside);
+            drop(ended);
+        }
+    }
+
+    fn handing_over(&self, job: &Job, task: Task) -> Task {
+        if !self.is_outside(job) {
+            return task;
+        }
+        let flight = self.fly();
+        let carrier = async move {
+            task.run();
+            drop(flight);
+        };
+        Task::new(carrier, |task, _| {
+            // A pool that shuts down gives its tasks back.
+            drop(fallback().dispatch(task, Wakeup::Launch));
+        })
+    }
+
+    fn uncaught(&self, _job: &Job, error: &Error) {
+        self.failures.add(error);
+    }
+}
+
+impl TreeWatch {
+    /// The failures of the background, which is a supervisor, are told also where somebody might have awaited them.
+    fn watch_background(&self, job: &Job) {
+        let Some(background) = self.background.get() else {
+            return;
+        };
+        if has_element::<Background>(job)
+            && job.parent().is_some_and(|parent| parent.ptr_eq(background))
+        {
+            let failures = self.failures.clone();
+            job.on_completion(move |cause| {
+                if let Some(error) = cause.filter(|error| !error.is_cancellation()) {
+                    failures.add(error);
+                }
+            });
+        }
+    }
+}
+
+/// A task that has been handed to another dispatcher, until it has run.
+struct Flight(Weak<TreeWatch>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(watch) = self.0.upgrade() {
+            if watch.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+                watch.scheduler.0.wake_loop();
+            }
+        }
+    }
+}
+
+/// Holds the clock until it is dropped.
+pub(crate) struct RealTime {
+    watch: Weak<TreeWatch>,
+    key: u64,
+}
+
+impl Drop for RealTime {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch.upgrade() {
+            let _ = watch.real.lock().remove(&self.key);
+            watch.scheduler.0.wake_loop();
+        }
+    }
+}

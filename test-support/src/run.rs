@@ -1,0 +1,364 @@
+//! One run of a test, from its beginning to the report.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::panic::{Location, resume_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use corox_core::harness_protocol::{dispatcher_of, hosting, is_watched_by, take_panic};
+use corox_core::{CoroutineContext, Error, Job, LaunchOutput, probe};
+use tokio::runtime::{Builder, Handle};
+
+use crate::dispatcher::scheduler_of;
+use crate::drive::{End, Quiet, Test, drive};
+use crate::explore::Chooser;
+use crate::limit::{self, Limit};
+use crate::scope::Shared;
+use crate::{TestScope, TIMEOUT_VARIABLE};
+
+/// What is wrong with a run: the first one is what it fails with. Empty if nothing is.
+pub(crate) type Findings = Vec<Finding>;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug)]
+pub(crate) enum Finding {
+    /// A failure of a coroutine.
+    Failure(Error),
+    /// The harness says so.
+    Text(String),
+}
+
+impl Finding {
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Finding::Failure(error) => format!("{error:?}"),
+            Finding::Text(text) => text.clone(),
+        }
+    }
+}
+
+#[track_caller]
+pub(crate) fn run_once<R: LaunchOutput>(
+    context: CoroutineContext,
+    body: impl AsyncFnOnce(TestScope) -> R,
+) {
+    let limit = limit::default();
+    check_thread();
+    let scope = TestScope::at(context, Location::caller());
+    run(&scope, limit, body);
+}
+
+#[track_caller]
+pub(crate) fn run<R: LaunchOutput>(
+    scope: &TestScope,
+    limit: Duration,
+    body: impl AsyncFnOnce(TestScope) -> R,
+) {
+    let findings = run_with(scope, limit, None, body);
+    report(findings);
+}
+
+thread_local! {
+    static IN_TEST: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A test drives a runtime of its own, which cannot be done inside of another one.
+#[track_caller]
+fn check_thread() {
+    assert!(
+        !IN_TEST.get(),
+        "run_test was called inside of a test: tests do not nest. Await `coroutine_scope(..)` for a part with a scope of its own, or \
+         call run_test in a function of its own that is a #[test]"
+    );
+    assert!(
+        Handle::try_current().is_err(),
+        "run_test was called where a tokio runtime runs this thread: it brings a runtime of its own, with a virtual clock. In a test \
+         use `#[test]` in place of `#[tokio::test]`; in a coroutine move the call out of it"
+    );
+}
+
+/// Marks this thread as running a test.
+struct InTest;
+
+impl InTest {
+    fn enter() -> InTest {
+        IN_TEST.set(true);
+        InTest
+    }
+}
+
+impl Drop for InTest {
+    fn drop(&mut self) {
+        IN_TEST.set(false);
+    }
+}
+
+/// Runs a test and gives what is wrong with it.
+#[track_caller]
+pub(crate) fn run_with<R: LaunchOutput>(
+    scope: &TestScope,
+    limit: Duration,
+    chooser: Option<&mut Chooser>,
+    body: impl AsyncFnOnce(TestScope) -> R,
+) -> Findings {
+    check_thread();
+    let shared = &scope.0;
+    assert!(
+        !shared.scheduler.0.state.lock().running,
+        "two tests were run on one TestScheduler at the same time: it has one clock and one thread; run them one after the other"
+    );
+    let Some(root) = shared.root.lock().take() else {
+        panic!(
+            "a TestScope runs one test, and this one has run already: make a new TestScope, or call `run_test(..)` without one"
+        );
+    };
+    let _in_test = InTest::enter();
+    let _probes = probe::install();
+    let running = shared.failures.begin();
+    let before = shared.failures.take();
+    if !before.is_empty() {
+        root.abandon(Error::cancellation("there were failures before the test"));
+        shared.background.cancel();
+        shared.end();
+        let mut findings = vec![Finding::Text(
+            "there were failures that nobody took before this test began; they are no failures of its body".to_owned(),
+        )];
+        findings.extend(before.into_iter().map(Finding::Failure));
+        return findings;
+    }
+
+    let quiet = Arc::new(Quiet::default());
+    let parking = quiet.clone();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .on_thread_park(move || parking.parking())
+        .build()
+        .expect("tokio could not make the runtime of a test");
+    shared.watch.runs_on(runtime.handle().id());
+    if let Some(stand_in) = &*shared.stand_in.lock() {
+        stand_in.take_over();
+    }
+    let job = shared.job().clone();
+    let body_ended = Rc::new(Cell::new(false));
+    let guard = {
+        let (core, weak) = (shared.scheduler.clone(), Arc::downgrade(shared));
+        let wake = move || core.0.wake_loop();
+        Limit::begin(limit, wake, move || describe(&weak))
+    };
+
+    let body = {
+        let (scope, body_ended) = (scope.clone(), body_ended.clone());
+        async move {
+            let output = body(scope).await;
+            body_ended.set(true);
+            output.into_result()
+        }
+    };
+    let result = Cell::new(None);
+    let late = Cell::new(None);
+    let end = hosting(scope.watch(), || {
+        let _host = corox_scheduler::host(
+            runtime.handle(),
+            shared.home.clone(),
+            shared.dispatcher.clone(),
+        );
+        let root = root.run(body);
+        let root = pin!(async { result.set(Some(root.await)) });
+        let background = shared.background.job().clone();
+        let core = shared.scheduler.clone();
+        background.on_completion(move |_| core.0.wake_loop());
+        let end = runtime.block_on(tokio::task::unconstrained(drive(Test {
+            scheduler: &shared.scheduler,
+            watch: &shared.watch,
+            limit: &guard.limit,
+            quiet,
+            root,
+            ended: &mut || shared.background.cancel(),
+            is_over: &|| background.is_completed(),
+            expired: &mut || {
+                late.set(Some(too_late(shared, &guard.limit, body_ended.get())));
+                job.cancel_with(Error::cancellation("the limit of real time for the test is over"));
+            },
+            chooser,
+        })));
+        end
+    });
+    drop(guard);
+
+    let mut findings = Findings::new();
+    if let Some(text) = late.take() {
+        findings.push(Finding::Text(text));
+    }
+    match end {
+        End::All => {}
+        End::Deadlock => findings.push(Finding::Text(deadlock(shared))),
+        End::Endless => findings.push(Finding::Text(endless(shared))),
+        End::GivenUp => findings.push(Finding::Text(format!(
+            "the test was cancelled and did not end: its cleanup waits for something that does not come\n{}",
+            describe(&Arc::downgrade(shared))
+        ))),
+    }
+    let is_late = !findings.is_empty();
+    if let Some(Err(error)) = result.take() {
+        // What ended the test is told already.
+        if !(is_late && error.is_cancellation()) {
+            findings.push(Finding::Failure(error));
+        }
+    }
+    let uncaught = shared.failures.take().into_iter();
+    let known: Vec<_> = findings.iter().filter_map(Finding::failure).cloned().collect();
+    findings.extend(
+        uncaught
+            .filter(|error| !known.iter().any(|known| known.ptr_eq(error)))
+            .map(Finding::Failure),
+    );
+    if end != End::All {
+        cancel_leftovers(shared);
+    }
+    shared.end();
+    drop(running);
+    {
+        let _context = runtime.enter();
+        shared.scheduler.0.finish();
+    }
+    // Calls of `spawn_blocking` that go on are not waited for: nobody in the test does.
+    runtime.shutdown_background();
+    // What they wake from here on is cancelled, and cleaned up elsewhere.
+    findings.extend(shared.failures.take().into_iter().map(Finding::Failure));
+    findings
+}
+
+impl Finding {
+    pub(crate) fn is_panic(&self) -> bool {
+        matches!(self, Finding::Failure(error) if error.is_panic())
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        match self {
+            Finding::Failure(error) => Some(error),
+            Finding::Text(_) => None,
+        }
+    }
+}
+
+impl Shared {
+    fn job(&self) -> &Job {
+        self.scope.job()
+    }
+
+    /// Lets go of what a test has.
+    fn end(&self) {
+        self.watch.end();
+        let stand_in = self.stand_in.lock().take();
+        drop(stand_in);
+    }
+
+    /// The live coroutines of the test, and those that it has launched elsewhere on its dispatchers.
+    fn live(self: &Arc<Self>) -> Vec<Job> {
+        let watch: Arc<dyn corox_core::harness_protocol::Watch> = self.watch.clone();
+        let mut live = probe::live();
+        live.retain(|job| {
+            is_watched_by(job, &watch)
+                || scheduler_of(dispatcher_of(job)).is_some_and(|own| own.is(&self.scheduler))
+        });
+        live
+    }
+}
+
+/// What is known of a running test, for the one who finds it hanging.
+fn describe(shared: &Weak<Shared>) -> String {
+    let Some(shared) = shared.upgrade() else {
+        return String::new();
+    };
+    let mut text = String::new();
+    let live = shared.live();
+    let _ = write!(
+        text,
+        "virtual time: {:?}; {} live:\n{}",
+        shared.scheduler.current_time(),
+        live.len(),
+        probe::dump_of(&live)
+    );
+    let holders = shared.watch.holders();
+    if !holders.is_empty() {
+        let _ = writeln!(text, "the virtual clock is held by:");
+        for holder in holders {
+            let _ = writeln!(text, "    {holder}");
+        }
+    }
+    text
+}
+
+/// V-11
+fn too_late(shared: &Arc<Shared>, limit: &Limit, body_ended: bool) -> String {
+    let job = shared.job();
+    let what = if job.is_completed() {
+        "it ended after that".to_owned()
+    } else if body_ended {
+        let children = job.children();
+        let mut text = format!("its body has ended, and {} of its coroutines has not:", children.len());
+        for child in children {
+            let _ = write!(text, "\n    {child}, launched at {}", child.location());
+        }
+        text
+    } else {
+        "its body has not ended".to_owned()
+    };
+    format!(
+        "the test has not completed after {:?} of real time: {what}\n{}\
+         a longer limit is given by `TestScope::run_test_within` or {TIMEOUT_VARIABLE}",
+        limit.duration(),
+        describe(&Arc::downgrade(shared))
+    )
+}
+
+fn endless(shared: &Arc<Shared>) -> String {
+    let live = shared.live();
+    format!(
+        "the test has ended, and on its dispatcher coroutines go on and on that do not belong to it: cancel the scope that they were \
+         launched in, or launch them in `t.background_scope()`\n{}",
+        probe::dump_of(&live)
+    )
+}
+
+fn deadlock(shared: &Arc<Shared>) -> String {
+    let live = shared.live();
+    format!(
+        "deadlock: nothing of the test can ever run again, and this waits:\n{}",
+        probe::dump_of(&live)
+    )
+}
+
+/// Nobody will drive them any more: they are cancelled, and clean up on the process's own pool.
+fn cancel_leftovers(shared: &Arc<Shared>) {
+    for job in shared.live() {
+        job.cancel_with(Error::cancellation("its test is over"));
+    }
+}
+
+/// Fails the test with what is wrong, if anything is.
+#[track_caller]
+pub(crate) fn report(findings: Findings) {
+    let mut findings = findings.into_iter();
+    let Some(first) = findings.next() else {
+        return;
+    };
+    let mut others = String::new();
+    for (at, other) in findings.enumerate() {
+        let _ = write!(others, "\nand, {}: {}", at + 1, other.text());
+    }
+    if let Finding::Failure(error) = &first {
+        // The panic was told where it happened.
+        if let Some(payload) = take_panic(error) {
+            if !others.is_empty() {
+                eprintln!("the test panicked{others}");
+            }
+            resume_unwind(payload);
+        }
+    }
+    panic!("{}{others}", first.text());
+}

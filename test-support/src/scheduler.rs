@@ -1,0 +1,426 @@
+//! [`TestScheduler`]: the virtual clock, and what is to run when.
+//!
+//! Everything is an event with a key (time, number); the smallest key runs first (V-1). What is ready has the time at which it
+//! was handed over, a timer that of its deadline; numbers are given out in the order of registration.
+//!
+//! ```text
+//!   dispatch ──────────────> queue, by number ─┐
+//!   dispatch while a timer fires ──> front ────┼──> the loop of `run_test` runs the first one
+//!   TimeSource::register ──> timers, by time ──┘
+//! ```
+//!
+//! What a timer wakes takes over the timer's place: it runs before the next event.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use corox_core::harness_protocol::{being_handed_over, current_has_element, has_element};
+use corox_core::{ContextElement, Job, Rejected, Task, TimeSource};
+use parking_lot::Mutex;
+
+use crate::control::Controls;
+use crate::root::RootWaker;
+use crate::time_source::TestTimeSource;
+
+/// The greatest time that the clock can show.
+pub(crate) const MAX: Duration = Duration::from_millis(i64::MAX as u64);
+
+thread_local! {
+    /// The loop of this thread fires a timer at this moment.
+    static FIRING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks the coroutines of [`background_scope`](crate::TestScope::background_scope).
+pub(crate) struct Background;
+impl ContextElement for Background {}
+
+/// The virtual clock of a test, and the queue of what is to run. Dispatchers that share one share the time and the order.
+///
+/// A scheduler is a handle, cheap to clone, and an element of a context: a [`TestScope`](crate::TestScope) that is made with
+/// one uses it. Nothing moves it but the loop of [`run_test`](crate::run_test).
+///
+/// Kotlin: `TestCoroutineScheduler`.
+///
+/// ```
+/// use corox_test::{StandardTestDispatcher, TestScheduler, TestScope};
+/// use corox_core::delay;
+/// use std::time::Duration;
+///
+/// let scheduler = TestScheduler::new();
+/// let other = StandardTestDispatcher::on(&scheduler);
+/// TestScope::new(&scheduler).run_test(async |t| {
+///     t.with(&other).launch(async { delay(Duration::from_secs(60)).await }).join().await;
+///     assert_eq!(t.current_time(), Duration::from_secs(60));
+/// });
+/// ```
+#[derive(Clone)]
+#[doc(alias = "TestCoroutineScheduler")]
+pub struct TestScheduler(pub(crate) Arc<Core>);
+
+impl ContextElement for TestScheduler {}
+
+impl TestScheduler {
+    /// A scheduler at time zero.
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> TestScheduler {
+        TestScheduler(Arc::new(Core {
+            begin: OnceLock::new(),
+            state: Mutex::new(State {
+                now: Duration::ZERO,
+                sequence: 0,
+                front: VecDeque::new(),
+                queue: VecDeque::new(),
+                foreground: 0,
+                timers: Timers::default(),
+                driver: None,
+                controls: Controls::default(),
+                running: false,
+                over: false,
+            }),
+        }))
+    }
+
+    /// The virtual time since the scheduler was made. It stands still while anything runs and never goes back.
+    ///
+    /// ```
+    /// assert!(corox_test::TestScheduler::new().current_time().is_zero());
+    /// ```
+    #[must_use]
+    pub fn current_time(&self) -> Duration {
+        self.0.state.lock().now
+    }
+
+    /// The clock as a source of marks that can be compared and subtracted.
+    #[must_use]
+    #[doc(alias = "testTimeSource")]
+    pub fn time_source(&self) -> TestTimeSource {
+        TestTimeSource::new(self.clone())
+    }
+
+    /// How many delays and time-outs are pending.
+    ///
+    /// Those of coroutines that have been cancelled are not among them (V-17), nor are tokio's.
+    #[must_use]
+    pub fn pending_timers(&self) -> usize {
+        self.0.state.lock().timers.order.len()
+    }
+
+    pub(crate) fn is(&self, other: &TestScheduler) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for TestScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state.lock();
+        f.debug_struct("TestScheduler")
+            .field("current_time", &state.now)
+            .field("ready", &(state.front.len() + state.queue.len()))
+            .field("timers", &state.timers.order.len())
+            .finish()
+    }
+}
+
+/// What the handles of a scheduler share.
+pub(crate) struct Core {
+    /// What the time zero is called as an [`Instant`].
+    begin: OnceLock<Instant>,
+    pub(crate) state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) now: Duration,
+    sequence: u64,
+    pub(crate) front: VecDeque<Ready>,
+    pub(crate) queue: VecDeque<Ready>,
+    /// How many of `front` and `queue` are not of the background.
+    foreground: usize,
+    pub(crate) timers: Timers,
+    /// Wakes the loop while it waits.
+    driver: Option<Waker>,
+    pub(crate) controls: Controls,
+    /// A loop drives the scheduler.
+    pub(crate) running: bool,
+    /// The last loop has ended, and no scope waits for another one.
+    pub(crate) over: bool,
+}
+
+/// Something that can run now.
+pub(crate) struct Ready {
+    at: Duration,
+    number: u64,
+    foreground: bool,
+    pub(crate) what: Runnable,
+}
+
+pub(crate) enum Runnable {
+    /// A coroutine, as far as it is known whose task it is.
+    Task(Task, Option<Job>),
+    /// The body of the test.
+    Root(Arc<RootWaker>),
+}
+
+#[derive(Default)]
+pub(crate) struct Timers {
+    order: BTreeMap<(Duration, u64), Timer>,
+    /// From the keys of [`TimeSource`], which are the numbers, to the deadlines.
+    deadlines: HashMap<u64, Duration>,
+    foreground: usize,
+}
+
+struct Timer {
+    waker: Waker,
+    foreground: bool,
+}
+
+impl Timers {
+    fn remove(&mut self, number: u64) -> Option<Timer> {
+        let deadline = self.deadlines.remove(&number)?;
+        let timer = self.order.remove(&(deadline, number))?;
+        self.foreground -= usize::from(timer.foreground);
+        Some(timer)
+    }
+
+    pub(crate) fn earliest(&self) -> Option<Duration> {
+        self.order.keys().next().map(|(deadline, _)| *deadline)
+    }
+}
+
+/// What the loop is to do next.
+pub(crate) enum Next {
+    Run(Runnable),
+    Fire(Waker),
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub(crate) fn push(&mut self, what: Runnable, foreground: bool, front: bool) {
+        let ready = Ready {
+            at: self.now,
+            number: self.number(),
+            foreground,
+            what,
+        };
+        self.foreground += usize::from(foreground);
+        if front {
+            self.front.push_back(ready);
+        } else {
+            self.queue.push_back(ready);
+        }
+    }
+
+    /// Takes out the first event whose time has come.
+    pub(crate) fn next(&mut self) -> Option<Next> {
+        if let Some(ready) = self.front.pop_front() {
+            return Some(self.taken(ready));
+        }
+        let timer = self.due_timer();
+        match (self.queue.front(), timer) {
+            (Some(ready), Some(timer)) if timer < (ready.at, ready.number) => self.fire(timer),
+            (Some(_), _) => {
+                let ready = self.queue.pop_front()?;
+                Some(self.taken(ready))
+            }
+            (None, Some(timer)) => self.fire(timer),
+            (None, None) => None,
+        }
+    }
+
+    fn due_timer(&self) -> Option<(Duration, u64)> {
+        let (key, _) = self.timers.order.first_key_value()?;
+        (key.0 <= self.now).then_some(*key)
+    }
+
+    /// Takes out the first timer whose time has come.
+    pub(crate) fn next_timer(&mut self) -> Option<Next> {
+        let timer = self.due_timer()?;
+        self.fire(timer)
+    }
+
+    fn fire(&mut self, (_, number): (Duration, u64)) -> Option<Next> {
+        self.timers
+            .remove(number)
+            .map(|timer| Next::Fire(timer.waker))
+    }
+
+    pub(crate) fn taken(&mut self, ready: Ready) -> Next {
+        self.foreground -= usize::from(ready.foreground);
+        Next::Run(ready.what)
+    }
+
+    fn take_ready(&mut self) -> Vec<Ready> {
+        self.foreground = 0;
+        let front = std::mem::take(&mut self.front);
+        let queue = std::mem::take(&mut self.queue);
+        front.into_iter().chain(queue).collect()
+    }
+
+    pub(crate) fn is_nothing_ready(&self) -> bool {
+        self.front.is_empty() && self.queue.is_empty()
+    }
+
+    /// Whether an event is left that is not of the background.
+    pub(crate) fn has_foreground(&self) -> bool {
+        self.foreground > 0 || self.timers.foreground > 0
+    }
+
+    /// Has `waker` woken by the next change, unless there is something to do already.
+    pub(crate) fn wait(&mut self, waker: &Waker) -> bool {
+        let waits = self.is_nothing_ready();
+        if waits && !self.driver.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            self.driver = Some(waker.clone());
+        }
+        waits
+    }
+}
+
+impl Core {
+    pub(crate) fn begin(&self) -> Instant {
+        *self.begin.get_or_init(Instant::now)
+    }
+
+    /// The first loop of a scheduler has the two clocks agree on what they call time zero.
+    pub(crate) fn begins_at(&self, instant: Instant) {
+        let _ = self.begin.set(instant);
+    }
+
+    /// Adds a task; gives it back if the test is over.
+    pub(crate) fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+        let job = being_handed_over();
+        let foreground = !job.as_ref().is_some_and(has_element::<Background>);
+        let front = FIRING.get();
+        let driver = {
+            let mut state = self.state.lock();
+            if state.over {
+                drop(state);
+                return Err(Rejected::new(task, "its test is over"));
+            }
+            state.push(Runnable::Task(task, job), foreground, front);
+            state.driver.take()
+        };
+        wake(driver);
+        Ok(())
+    }
+
+    pub(crate) fn push_root(&self, root: Arc<RootWaker>) {
+        let front = FIRING.get();
+        let driver = {
+            let mut state = self.state.lock();
+            state.push(Runnable::Root(root), true, front);
+            state.driver.take()
+        };
+        wake(driver);
+    }
+
+    /// No loop drives the scheduler any more. What is ready yet is refused, so that it is cancelled and cleaned up elsewhere.
+    pub(crate) fn finish(&self) {
+        let (ready, timers, controls) = {
+            let mut state = self.state.lock();
+            state.running = false;
+            state.over = true;
+            state.driver = None;
+            let timers = std::mem::take(&mut state.timers);
+            let controls = std::mem::take(&mut state.controls);
+            (state.take_ready(), timers, controls)
+        };
+        for ready in ready {
+            if let Runnable::Task(task, _) = ready.what {
+                task.reschedule();
+            }
+        }
+        // Who waits for a timer that never comes ends with it.
+        drop((timers, controls));
+    }
+
+    /// Drops what is ready: nobody will ever run it.
+    pub(crate) fn discard(&self) {
+        let ready = self.state.lock().take_ready();
+        drop(ready);
+    }
+
+    /// Has the loop look at its state again.
+    pub(crate) fn wake_loop(&self) {
+        let driver = self.state.lock().driver.take();
+        wake(driver);
+    }
+
+    /// Wakes `waker` as a timer or a control does: what it wakes runs before the next event.
+    pub(crate) fn fire(&self, waker: Waker) {
+        struct Reset(bool);
+        impl Drop for Reset {
+            fn drop(&mut self) {
+                FIRING.set(self.0);
+            }
+        }
+        let _reset = Reset(FIRING.replace(true));
+        waker.wake();
+    }
+}
+
+fn wake(driver: Option<Waker>) {
+    if let Some(driver) = driver {
+        driver.wake();
+    }
+}
+
+impl TimeSource for Core {
+    fn now(&self) -> Instant {
+        self.begin() + self.state.lock().now
+    }
+
+    fn register(&self, deadline: Instant, waker: &Waker) -> u64 {
+        let deadline = whole_millis(deadline.saturating_duration_since(self.begin()));
+        let timer = Timer {
+            waker: waker.clone(),
+            foreground: !current_has_element::<Background>(),
+        };
+        let mut state = self.state.lock();
+        let number = state.number();
+        state.timers.foreground += usize::from(timer.foreground);
+        state.timers.deadlines.insert(number, deadline);
+        state.timers.order.insert((deadline, number), timer);
+        // A loop that waits would wait for too long.
+        let driver = state.driver.take();
+        drop(state);
+        wake(driver);
+        number
+    }
+
+    fn set_waker(&self, key: u64, waker: &Waker) {
+        let waker = waker.clone();
+        let old = {
+            let mut state = self.state.lock();
+            let timers = &mut state.timers;
+            let deadline = timers.deadlines.get(&key).copied();
+            let timer = deadline.and_then(|deadline| timers.order.get_mut(&(deadline, key)));
+            timer.map(|timer| std::mem::replace(&mut timer.waker, waker))
+        };
+        drop(old);
+    }
+
+    fn cancel(&self, key: u64) {
+        let timer = self.state.lock().timers.remove(key);
+        drop(timer);
+    }
+
+    fn is_elapsed(&self, key: u64) -> bool {
+        !self.state.lock().timers.deadlines.contains_key(&key)
+    }
+}
+
+/// Rounded up to milliseconds, tokio's resolution; at most [`MAX`].
+pub(crate) fn whole_millis(time: Duration) -> Duration {
+    let nanos = time.subsec_nanos() % 1_000_000;
+    let missing = if nanos == 0 { 0 } else { 1_000_000 - nanos };
+    time.saturating_add(Duration::from_nanos(missing.into()))
+        .min(MAX)
+}
