@@ -100,6 +100,8 @@ impl Future for Move {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
+        // Up to date also in a task of tokio.
+        let _ = this.scheduler.current_time();
         let mut state = this.scheduler.0.state.lock();
         let old = match &this.waiting {
             Some(done) if done.load(Ordering::Relaxed) => {
@@ -121,7 +123,6 @@ impl Future for Move {
                          in the test or one of its coroutines"
                     );
                 }
-                let done = Arc::new(AtomicBool::new(false));
                 let until = match this.kind {
                     Kind::AdvanceBy(duration) => {
                         let target = state.now.saturating_add(whole_millis(duration)).min(MAX);
@@ -130,6 +131,13 @@ impl Future for Move {
                     Kind::RunCurrent => Until::Ran(state.now),
                     Kind::UntilIdle => Until::Idle,
                 };
+                if matches!(until, Until::Time(time) if time <= state.now) {
+                    // What is due now must not run before the caller has gone on.
+                    drop(state);
+                    this.over = true;
+                    return Poll::Ready(());
+                }
+                let done = Arc::new(AtomicBool::new(false));
                 state.controls.0.push(Control {
                     until,
                     done: done.clone(),
@@ -188,7 +196,7 @@ impl TestScheduler {
     /// tokio's timers fire on the way, in order with the rest. Those further away than 32 years fire all at once. Several
     /// coroutines may move the clock at the same time; each goes on when its own time has come.
     ///
-    /// Suspends. While the clock is [held](crate::TestScope::real_time) it waits for that.
+    /// Suspends, unless the duration is zero. While the clock is [held](crate::TestScope::real_time) it waits for that.
     ///
     /// # Cancel safety
     ///

@@ -70,8 +70,8 @@ macro_rules! test_dispatcher {
         pub struct $type(Dispatcher);
 
         impl $type {
-            /// A dispatcher on the scheduler of the main dispatcher, if [`set_main`](crate::set_main) has set one of tests on
-            /// this thread; otherwise on a new one.
+            /// A dispatcher on the scheduler of the test that runs on this thread, or else of the main dispatcher that
+            /// [`set_main`](crate::set_main) has set; otherwise on a new one.
             #[must_use]
             #[allow(clippy::new_without_default)]
             pub fn new() -> Self {

@@ -13,7 +13,7 @@
 //! of the code under test. So the timers of both worlds fire in one order. Two things of tokio are made use of beside that:
 //! the hook for a thread about to park tells that no task of tokio is ready; and a call in `spawn_blocking` stops the clock.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, advance, sleep_until};
 
 use crate::TestScheduler;
@@ -30,7 +31,7 @@ use crate::explore::Chooser;
 use crate::hold::TreeWatch;
 use crate::limit::Limit;
 use crate::root::RootWaker;
-use crate::scheduler::{Next, Runnable};
+use crate::scheduler::{Clock, MAX, Next, Runnable, in_loop};
 
 /// How many events run before tokio gets its turn.
 const BATCH: u32 = 128;
@@ -123,16 +124,19 @@ pub(crate) async fn drive<R: Future<Output = ()>>(test: Test<'_, R>) -> End {
     let begin = Instant::now();
     let scheduler = test.scheduler;
     scheduler.0.begins_at(begin.into_std());
-    let before = {
+    {
         let mut state = scheduler.0.state.lock();
         state.running = true;
-        state.now
-    };
+        state.clock = Some(Clock {
+            runtime: Handle::current().id(),
+            began: begin,
+            at: state.now,
+        });
+    }
     let mut driver = Driver {
         root_waker: RootWaker::new(scheduler.clone()),
-        begin,
-        before,
         stopped: None,
+        sleeps: None,
         expired: false,
         root_ended: false,
         afterwards: 0,
@@ -141,7 +145,7 @@ pub(crate) async fn drive<R: Future<Output = ()>>(test: Test<'_, R>) -> End {
     Waker::from(driver.root_waker.clone()).wake();
     let mut sleep = pin!(None);
     loop {
-        let step = std::future::poll_fn(|cx| driver.poll(cx, sleep.as_mut())).await;
+        let step = poll_fn(|cx| in_loop(|| driver.poll(cx, sleep.as_mut()))).await;
         match step {
             Step::End(end) => return end,
             // Further than tokio's timers go: nothing is to be kept in order with.
@@ -155,13 +159,21 @@ enum Step {
     Jump(Duration),
 }
 
+/// What the loop sleeps for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// This virtual time.
+    Reach(Duration),
+    /// Something of tokio's: a sleep beyond all of its timers finds out whether there is one.
+    Probe,
+}
+
 struct Driver<'a, R> {
     test: Test<'a, R>,
     root_waker: Arc<RootWaker>,
-    /// tokio's time at the beginning of this loop, and that of the scheduler.
-    begin: Instant,
-    before: Duration,
     stopped: Option<Stopped>,
+    /// For what, and until when at first.
+    sleeps: Option<(Goal, Instant)>,
     expired: bool,
     root_ended: bool,
     /// Events since the root has ended.
@@ -186,6 +198,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             self.look_at_the_clock();
             if let Some(ran) = self.run() {
                 is_quiet = false;
+                self.sleeps = self.sleeps.filter(|(goal, _)| *goal != Goal::Probe);
                 if self.root_ended && self.afterwards > AFTERWARDS {
                     return Poll::Ready(Step::End(End::Endless));
                 }
@@ -221,37 +234,44 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 return Poll::Pending;
             }
             self.stopped = None;
-            let at_end = self.test.chooser.is_some() && !self.root_ended;
-            let (target, probing) = match wait.target {
-                Some(target) => (target, false),
-                // A sleep beyond all of tokio's timers finds out whether there is one.
-                None if at_end => (wait.now.saturating_add(FAR), true),
+            let explores = self.test.chooser.is_some() && !self.root_ended;
+            let goal = match wait.target {
+                Some(target) => Goal::Reach(target),
+                None if explores => Goal::Probe,
                 None => {
                     sleep.set(None);
                     return Poll::Pending;
                 }
             };
-            let (step, jump) = match target.saturating_sub(wait.now) {
-                step if step > FAR => (FAR, Some(step - FAR)),
-                step => (step, None),
+            let until = match self.sleeps {
+                Some((for_goal, until)) if for_goal == goal => until,
+                _ => {
+                    let step = match goal {
+                        Goal::Reach(target) => FAR.min(target.saturating_sub(wait.now)),
+                        Goal::Probe => FAR,
+                    };
+                    Instant::now() + step
+                }
             };
-            let until = Instant::now() + step;
+            self.sleeps = Some((goal, until));
+            if Instant::now() >= until {
+                self.sleeps = None;
+                sleep.set(None);
+                match goal {
+                    Goal::Reach(target) if target > wait.now => {
+                        return Poll::Ready(Step::Jump(target - wait.now));
+                    }
+                    Goal::Reach(_) => continue,
+                    Goal::Probe => return Poll::Ready(Step::End(End::Deadlock)),
+                }
+            }
             if sleep.as_ref().get_ref().as_ref().map(Sleep::deadline) != Some(until) {
                 sleep.set(Some(sleep_until(until)));
             }
-            let slept = match sleep.as_mut().as_pin_mut() {
-                Some(sleep) => sleep.poll(cx).is_ready(),
-                None => false,
-            };
-            if !slept {
-                return Poll::Pending;
-            }
-            sleep.set(None);
-            if probing {
-                return Poll::Ready(Step::End(End::Deadlock));
-            }
-            if let Some(jump) = jump {
-                return Poll::Ready(Step::Jump(jump));
+            if let Some(sleep) = sleep.as_mut().as_pin_mut() {
+                if sleep.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
             }
         }
     }
@@ -295,7 +315,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
         let state = self.test.scheduler.0.state.lock();
         let next = state.timers.earliest();
         // What is due at the end of time is never due.
-        state.is_nothing_ready() && next.is_none_or(|next| next >= crate::scheduler::MAX)
+        state.is_nothing_ready() && next.is_none_or(|next| next >= MAX)
     }
 
     fn look_at_the_limit(&mut self) {
@@ -307,11 +327,10 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
 
     /// Takes over the time from tokio, and completes the controls that wait for it.
     fn look_at_the_clock(&self) {
-        let passed = self.begin.elapsed();
         let core = &self.test.scheduler.0;
         let wakers = {
             let mut state = core.state.lock();
-            state.now = state.now.max(self.before.saturating_add(passed));
+            state.refresh();
             let now = state.now;
             state
                 .controls

@@ -16,7 +16,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use corox_core::harness_protocol::{Watch, dispatcher_of, has_element, is_inline};
+use corox_core::harness_protocol::{Watch, dispatcher_of, has_element, has_live_body, is_inline};
 use corox_core::{Error, Job, Task, probe};
 use corox_scheduler::{Wakeup, fallback};
 use parking_lot::Mutex;
@@ -182,8 +182,8 @@ impl ExtractCompleted for Vec<Job> {
 
 /// Whether a coroutine that does not run waits for something that comes in real time, as far as is known.
 fn takes_real_time(job: &Job) -> bool {
-    // An inline scope stands for the coroutine that is inside of it.
-    if job.children().iter().any(is_inline) {
+    // Children speak for themselves; an inline scope stands for the coroutine that is inside of it.
+    if !has_live_body(job) || job.children().iter().any(is_inline) {
         return false;
     }
     let waits = probe::waits_of(job);
@@ -224,6 +224,11 @@ impl Watch for TreeWatch {
     }
 
     fn handing_over(&self, job: &Job, task: Task) -> Task {
+        if scheduler_of(dispatcher_of(job)).is_some_and(|other| !other.is(&self.scheduler)) {
+            // Nobody may ever run that scheduler; the coroutine was cancelled when it was made.
+            drop(task);
+            return Task::new(async {}, |_, _| {});
+        }
         if !self.is_outside(job) {
             return task;
         }

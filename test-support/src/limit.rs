@@ -200,7 +200,9 @@ impl Keeper {
                 keeper.is_running = false;
                 keeper.steps.clear();
                 drop(keeper);
-                panic!("the operating system refused the thread that keeps the limits of tests: {error}");
+                panic!(
+                    "the operating system refused the thread that keeps the limits of tests: {error}"
+                );
             }
         } else if keeper.sleeps_until.is_none_or(|until| at < until) {
             // It would sleep for too long. Tests that end in time leave it asleep.
@@ -262,7 +264,16 @@ mod tests {
         assert_eq!(parse(" 90s "), Some(Duration::from_secs(90)));
         assert_eq!(parse("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(parse("5m"), Some(Duration::from_secs(300)));
-        for bad in ["", "0", "soon", "-1", "1h", "1.5", "99999999999999999999", "999999999999999999m"] {
+        for bad in [
+            "",
+            "0",
+            "soon",
+            "-1",
+            "1h",
+            "1.5",
+            "99999999999999999999",
+            "999999999999999999m",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

@@ -47,7 +47,10 @@ impl EventLog<String> {
     /// If not, with both lists and the first place where they differ.
     #[track_caller]
     pub fn assert<X: fmt::Display>(&self, expected: impl IntoIterator<Item = X>) {
-        let expected: Vec<String> = expected.into_iter().map(|event| event.to_string()).collect();
+        let expected: Vec<String> = expected
+            .into_iter()
+            .map(|event| event.to_string())
+            .collect();
         assert_events(&self.events(), &expected);
     }
 }

@@ -101,8 +101,12 @@ impl Drop for StandInGuard {
 
 /// The scheduler of the main dispatcher on this thread, if that is one of tests (V-8).
 pub(crate) fn scheduler() -> Option<TestScheduler> {
-    let main = ThreadMain::get().slot.get()?;
-    scheduler_of(&main).cloned()
+    let main = ThreadMain::get();
+    let is_set = main.stand_in.lock().set.is_none();
+    let dispatcher = main.slot.get()?;
+    let scheduler = scheduler_of(&dispatcher)?;
+    // A scope that waits for its test lends its dispatcher to nobody.
+    (is_set || scheduler.0.state.lock().running).then(|| scheduler.clone())
 }
 
 /// Makes `dispatcher` what [`Dispatcher::MAIN`] stands for in the tests of this thread, until the guard is dropped.
@@ -164,6 +168,8 @@ impl Drop for TestMainGuard {
 
 impl fmt::Debug for TestMainGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TestMainGuard").field(&self.main.slot.get()).finish()
+        f.debug_tuple("TestMainGuard")
+            .field(&self.main.slot.get())
+            .finish()
     }
 }

@@ -17,7 +17,7 @@ use crate::drive::{End, Quiet, Test, drive};
 use crate::explore::Chooser;
 use crate::limit::{self, Limit};
 use crate::scope::Shared;
-use crate::{TestScope, TIMEOUT_VARIABLE};
+use crate::{TIMEOUT_VARIABLE, TestScope};
 
 /// What is wrong with a run: the first one is what it fails with. Empty if nothing is.
 pub(crate) type Findings = Vec<Finding>;
@@ -181,7 +181,9 @@ pub(crate) fn run_with<R: LaunchOutput>(
             is_over: &|| background.is_completed(),
             expired: &mut || {
                 late.set(Some(too_late(shared, &guard.limit, body_ended.get())));
-                job.cancel_with(Error::cancellation("the limit of real time for the test is over"));
+                job.cancel_with(Error::cancellation(
+                    "the limit of real time for the test is over",
+                ));
             },
             chooser,
         })));
@@ -210,7 +212,11 @@ pub(crate) fn run_with<R: LaunchOutput>(
         }
     }
     let uncaught = shared.failures.take().into_iter();
-    let known: Vec<_> = findings.iter().filter_map(Finding::failure).cloned().collect();
+    let known: Vec<_> = findings
+        .iter()
+        .filter_map(Finding::failure)
+        .cloned()
+        .collect();
     findings.extend(
         uncaught
             .filter(|error| !known.iter().any(|known| known.ptr_eq(error)))
@@ -300,7 +306,10 @@ fn too_late(shared: &Arc<Shared>, limit: &Limit, body_ended: bool) -> String {
         "it ended after that".to_owned()
     } else if body_ended {
         let children = job.children();
-        let mut text = format!("its body has ended, and {} of its coroutines has not:", children.len());
+        let mut text = format!(
+            "its body has ended, and {} of its coroutines has not:",
+            children.len()
+        );
         for child in children {
             let _ = write!(text, "\n    {child}, launched at {}", child.location());
         }

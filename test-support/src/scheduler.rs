@@ -19,8 +19,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use corox_core::harness_protocol::{being_handed_over, current_has_element, has_element};
-use corox_core::{ContextElement, Job, Rejected, Task, TimeSource};
+use corox_core::{ContextElement, CoroutineContext, Job, Rejected, Task, TimeSource};
 use parking_lot::Mutex;
+use tokio::runtime::{self, Handle};
 
 use crate::control::Controls;
 use crate::root::RootWaker;
@@ -32,6 +33,8 @@ pub(crate) const MAX: Duration = Duration::from_millis(i64::MAX as u64);
 thread_local! {
     /// The loop of this thread fires a timer at this moment.
     static FIRING: Cell<bool> = const { Cell::new(false) };
+    /// The loop of this thread runs, so that the clock is where it was when the loop began its turn.
+    static IN_LOOP: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Marks the coroutines of [`background_scope`](crate::TestScope::background_scope).
@@ -63,6 +66,12 @@ pub struct TestScheduler(pub(crate) Arc<Core>);
 
 impl ContextElement for TestScheduler {}
 
+impl From<&TestScheduler> for CoroutineContext {
+    fn from(scheduler: &TestScheduler) -> CoroutineContext {
+        scheduler.clone().into()
+    }
+}
+
 impl TestScheduler {
     /// A scheduler at time zero.
     #[must_use]
@@ -79,6 +88,7 @@ impl TestScheduler {
                 timers: Timers::default(),
                 driver: None,
                 controls: Controls::default(),
+                clock: None,
                 running: false,
                 over: false,
             }),
@@ -92,7 +102,7 @@ impl TestScheduler {
     /// ```
     #[must_use]
     pub fn current_time(&self) -> Duration {
-        self.0.state.lock().now
+        self.0.now()
     }
 
     /// The clock as a source of marks that can be compared and subtracted.
@@ -144,10 +154,20 @@ pub(crate) struct State {
     /// Wakes the loop while it waits.
     driver: Option<Waker>,
     pub(crate) controls: Controls,
+    /// tokio's clock, while a loop drives the scheduler.
+    pub(crate) clock: Option<Clock>,
     /// A loop drives the scheduler.
     pub(crate) running: bool,
     /// The last loop has ended, and no scope waits for another one.
     pub(crate) over: bool,
+}
+
+/// How tokio's clock and that of a scheduler belong together.
+pub(crate) struct Clock {
+    pub(crate) runtime: runtime::Id,
+    /// The same moment on both.
+    pub(crate) began: tokio::time::Instant,
+    pub(crate) at: Duration,
 }
 
 /// Something that can run now.
@@ -198,6 +218,14 @@ pub(crate) enum Next {
 }
 
 impl State {
+    /// Takes over the time from tokio, whose runtime must be the current one.
+    pub(crate) fn refresh(&mut self) {
+        if let Some(clock) = &self.clock {
+            let now = clock.at.saturating_add(clock.began.elapsed()).min(MAX);
+            self.now = self.now.max(now);
+        }
+    }
+
     fn number(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
@@ -283,7 +311,41 @@ impl State {
     }
 }
 
+/// Runs a turn of the loop.
+pub(crate) fn in_loop<R>(f: impl FnOnce() -> R) -> R {
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            IN_LOOP.set(false);
+        }
+    }
+    let _reset = Reset;
+    IN_LOOP.set(true);
+    f()
+}
+
 impl Core {
+    /// The virtual time.
+    fn now(&self) -> Duration {
+        self.refresh();
+        self.state.lock().now
+    }
+
+    /// Between the turns of the loop tokio moves its clock, and its tasks run.
+    fn refresh(&self) {
+        if IN_LOOP.get() {
+            return;
+        }
+        let Ok(handle) = Handle::try_current() else {
+            return;
+        };
+        let mut state = self.state.lock();
+        let is_own = |clock: &Clock| clock.runtime == handle.id();
+        if state.clock.as_ref().is_some_and(is_own) {
+            state.refresh();
+        }
+    }
+
     pub(crate) fn begin(&self) -> Instant {
         *self.begin.get_or_init(Instant::now)
     }
@@ -296,6 +358,7 @@ impl Core {
     /// Adds a task; gives it back if the test is over.
     pub(crate) fn dispatch(&self, task: Task) -> Result<(), Rejected> {
         let job = being_handed_over();
+        self.refresh();
         let foreground = !job.as_ref().is_some_and(has_element::<Background>);
         let front = FIRING.get();
         let driver = {
@@ -326,6 +389,7 @@ impl Core {
         let (ready, timers, controls) = {
             let mut state = self.state.lock();
             state.running = false;
+            state.clock = None;
             state.over = true;
             state.driver = None;
             let timers = std::mem::take(&mut state.timers);
@@ -374,7 +438,7 @@ fn wake(driver: Option<Waker>) {
 
 impl TimeSource for Core {
     fn now(&self) -> Instant {
-        self.begin() + self.state.lock().now
+        self.begin() + Core::now(self)
     }
 
     fn register(&self, deadline: Instant, waker: &Waker) -> u64 {

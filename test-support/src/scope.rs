@@ -1,7 +1,7 @@
 //! [`TestScope`]: the scope of a test, with its clock.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl TestScope {
         let watch = TreeWatch::new(scheduler.clone(), failures.clone());
         let (main, stand_in) = main_dispatcher::stand_in(dispatcher.clone());
         let home = Home::own().with_main(main);
-        let context = context + dispatcher.clone() + scheduler.clone() + failures.handler();
+        let context = context + dispatcher.clone() + failures.handler();
         let root = Root::new(home.clone(), &context, watch.clone(), location);
         let background = root.beside(Background, location);
         watch.set_background(background.job());
@@ -255,9 +255,10 @@ impl TestScope {
     /// });
     /// ```
     #[track_caller]
-    pub fn real_time<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+    pub fn real_time<F: IntoFuture>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let watch = self.0.watch.clone();
         let location = Location::caller();
+        let future = future.into_future();
         async move {
             let _held = watch.hold(location);
             future.await

@@ -13,7 +13,7 @@ use crate::context_element::ContextElement;
 use crate::error::Error;
 use crate::frame::{self, Entered};
 pub use crate::handover::being_handed_over;
-use crate::job::{Job, Kind};
+use crate::job::{BODY_ENDED, FINAL, Job, Kind, STARTED};
 
 #[cfg(not(corox_loom))]
 pub use root::Root;
@@ -132,6 +132,13 @@ pub fn current_has_element<E: ContextElement>() -> bool {
 #[must_use]
 pub fn is_inline(job: &Job) -> bool {
     job.core().kind.is_scoped() && !matches!(job.core().kind, Kind::Dispatched)
+}
+
+/// Whether the job has a body that has begun, or is to, and has not ended.
+#[must_use]
+pub fn has_live_body(job: &Job) -> bool {
+    let core = job.core();
+    core.flags.any(STARTED) && !core.flags.any(BODY_ENDED | FINAL) && !core.kind.is_body_less()
 }
 
 /// Whether `watch` watches the job, in its tree or as a root that the tree has launched.

@@ -22,4 +22,4 @@ pub use join::{Join, join_all};
 pub use on_completion::DisposeHandle;
 pub(crate) use on_completion::OnEnd;
 pub use state::JobState;
-pub(crate) use state::{BODY_ENDED, CANCELLING, STARTED};
+pub(crate) use state::{BODY_ENDED, CANCELLING, FINAL, STARTED};

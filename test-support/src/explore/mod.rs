@@ -341,7 +341,10 @@ fn tell(which: &str, seed: &Seed, run: &Run) -> ! {
     }
     let forced = run.trace.describe();
     if forced.is_empty() {
-        let _ = writeln!(text, "no switch is needed: it fails in the order of run_test");
+        let _ = writeln!(
+            text,
+            "no switch is needed: it fails in the order of run_test"
+        );
     } else {
         let _ = writeln!(text, "forced switches:\n{}", forced.trim_end());
     }

@@ -137,7 +137,18 @@ mod tests {
         ] {
             assert_eq!(Seed::parse(&seed.to_string()), Some(seed));
         }
-        for bad in ["", "7", "random", "random:x", "random:1:2", "pct:1:0,5", "pct:1", "switches:1", "switches:1:2", "switches:1:2=x"] {
+        for bad in [
+            "",
+            "7",
+            "random",
+            "random:x",
+            "random:1:2",
+            "pct:1:0,5",
+            "pct:1",
+            "switches:1",
+            "switches:1:2",
+            "switches:1:2=x",
+        ] {
             assert_eq!(Seed::parse(bad), None, "{bad}");
         }
     }
