@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use corox_scheduler::{Dispatcher, Sleep, now};
+use corox_scheduler::{Dispatcher, Sleep, is_virtual, now};
 
 use crate::error::{Error, Result};
 use crate::frame;
@@ -159,7 +159,8 @@ where
     let parent = outer.as_ref().map(|outer| outer.job().clone());
     if duration.is_zero() {
         let name = context.name.as_ref().map(|name| name.as_str());
-        let error = Error::timeout(describe(duration, name), location);
+        let message = describe(duration, name, &context.dispatcher);
+        let error = Error::timeout(message, location);
         return Err(Unfinished::TimedOut(error));
     }
     let dispatcher = context.dispatcher.clone();
@@ -241,7 +242,7 @@ impl Wake for Expiry {
         }
         let name = self.job.name();
         let cancellation = self.cancellation.get_or_init(|| {
-            let message = describe(self.duration, name.as_deref());
+            let message = describe(self.duration, name.as_deref(), &self.dispatcher);
             Error::timeout(message, self.job.location())
         });
         self.job.cancel_tree(cancellation.clone());
@@ -249,9 +250,19 @@ impl Wake for Expiry {
 }
 
 /// T-10
-fn describe(duration: Duration, name: Option<&str>) -> String {
-    match name {
-        None => format!("timed out after {duration:?}"),
-        Some(name) => format!("timed out after {duration:?} in \"{name}\""),
+fn describe(duration: Duration, name: Option<&str>, dispatcher: &Dispatcher) -> String {
+    let mut text = format!("timed out after {duration:?}");
+    let is_virtual = is_virtual(dispatcher);
+    if is_virtual {
+        text.push_str(" of virtual time");
     }
+    if let Some(name) = name {
+        text.push_str(&format!(" in \"{name}\""));
+    }
+    if is_virtual {
+        text.push_str(
+            "; the clock of a test does not wait for sockets and threads, unless `TestScope::real_time` holds it",
+        );
+    }
+    text
 }

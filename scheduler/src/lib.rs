@@ -36,5 +36,5 @@ pub use pool::OnClose;
 pub use rejected::Rejected;
 pub use shutdown::{ShutdownTimedOut, shutdown};
 pub use task::{Task, Wakeup, mark_yield};
-pub use time::{Sleep, TimeSource, now};
+pub use time::{Sleep, TimeSource, is_virtual, now};
 pub use unconfined::unconfined_queue_is_empty;

@@ -39,6 +39,11 @@ pub trait TimeSource: Send + Sync {
 
     /// Whether the timer has fired.
     fn is_elapsed(&self, key: u64) -> bool;
+
+    /// Whether its time is not that of the world, but that of a test. Messages say so.
+    fn is_virtual(&self) -> bool {
+        false
+    }
 }
 
 /// The time on the dispatcher's clock. It differs from [`Instant::now`] on custom dispatchers with a
@@ -52,6 +57,21 @@ pub trait TimeSource: Send + Sync {
 /// ```
 pub fn now(dispatcher: &Dispatcher) -> Instant {
     Clock::of(dispatcher).now()
+}
+
+/// Whether the time of the dispatcher's clock [is virtual](TimeSource::is_virtual).
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, is_virtual};
+///
+/// assert!(!is_virtual(&Dispatcher::DEFAULT));
+/// ```
+pub fn is_virtual(dispatcher: &Dispatcher) -> bool {
+    match Clock::of(dispatcher) {
+        Clock::Source(source) => source.is_virtual(),
+        Clock::Tokio(_) => false,
+    }
 }
 
 /// Where the timers of a dispatcher are.

@@ -171,7 +171,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
         let background = shared.background.job().clone();
         let core = shared.scheduler.clone();
         background.on_completion(move |_| core.0.wake_loop());
-        let end = runtime.block_on(tokio::task::unconstrained(drive(Test {
+        runtime.block_on(tokio::task::unconstrained(drive(Test {
             scheduler: &shared.scheduler,
             watch: &shared.watch,
             limit: &guard.limit,
@@ -186,8 +186,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
                 ));
             },
             chooser,
-        })));
-        end
+        })))
     });
     drop(guard);
 

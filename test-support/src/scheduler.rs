@@ -476,6 +476,10 @@ impl TimeSource for Core {
         drop(timer);
     }
 
+    fn is_virtual(&self) -> bool {
+        true
+    }
+
     fn is_elapsed(&self, key: u64) -> bool {
         !self.state.lock().timers.deadlines.contains_key(&key)
     }

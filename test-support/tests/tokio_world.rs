@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use corox_core::{
-    CoroutineScope, Dispatcher, FinallyExt, await_cancellation, blocking, coroutine_scope, delay,
-    new_single_thread_context, suspend_cancellable, with_context, with_timeout,
-    with_timeout_or_none,
+    CoroutineName, CoroutineScope, Dispatcher, FinallyExt, await_cancellation, blocking,
+    coroutine_scope, delay, new_single_thread_context, suspend_cancellable, with_context,
+    with_timeout, with_timeout_or_none,
 };
 use corox_test::{EventLog, TestScope, UnconfinedTestDispatcher, run_test};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -305,6 +305,33 @@ fn the_clock_jumps_over_what_it_cannot_see() {
         assert_eq!(limited.await?, None);
         assert_eq!(t.current_time(), Duration::from_secs(30));
         drop(tx);
+        Ok(())
+    });
+}
+
+/// T-10: the message of a time-out says whose time that was, and what to do.
+#[test]
+fn a_timeout_in_virtual_time_says_so() {
+    run_test(async |t| {
+        let error = with_timeout(ms(30), async |_| {
+            std::future::pending::<()>().await;
+            Ok(())
+        });
+        let text = error.await.unwrap_err().to_string();
+        assert!(
+            text.starts_with("timed out after 30ms of virtual time; "),
+            "{text}"
+        );
+        assert!(text.contains("TestScope::real_time"), "{text}");
+        let named = t.with(CoroutineName::new("loader")).spawn(async {
+            let limited = with_timeout(ms(0), async |_| Ok(()));
+            Ok(limited.await.unwrap_err().to_string())
+        });
+        let text = named.await?;
+        assert!(
+            text.starts_with("timed out after 0ns of virtual time in \"loader\"; "),
+            "{text}"
+        );
         Ok(())
     });
 }
