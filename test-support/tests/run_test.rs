@@ -7,10 +7,10 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use corox_core::{
-    CompletableDeferred, CompletableJob, CoroutineContext, CoroutineName, CoroutineScope,
-    Dispatcher, Error, ExceptionHandler, FinallyExt, GlobalScope, Job, SupervisorJob,
-    await_cancellation, coroutine_scope, delay, non_cancellable, run_blocking, supervisor_scope,
-    with_context, yield_now,
+    CompletableDeferred, CompletableJob, ContextElement, CoroutineContext, CoroutineName,
+    CoroutineScope, Dispatcher, Error, ExceptionHandler, FinallyExt, GlobalScope, Job,
+    SupervisorJob, await_cancellation, coroutine_scope, delay, non_cancellable, run_blocking,
+    supervisor_scope, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher,
@@ -610,6 +610,39 @@ fn what_a_given_up_test_has_left_is_cancelled_elsewhere() {
     })
     .unwrap();
     assert!(job.is_cancelled());
+}
+
+/// Nothing of a test is kept: its context, its coroutines, its background.
+#[test]
+fn a_test_is_freed_with_its_scope() {
+    struct Kept(#[allow(dead_code)] Arc<()>);
+    impl ContextElement for Kept {}
+    let held = Arc::new(());
+    for fails in [false, true] {
+        let t = TestScope::new(Kept(held.clone()));
+        let text = catch_unwind(AssertUnwindSafe(|| {
+            t.run_test_within(ms(200), async |t| {
+                t.background_scope()
+                    .launch(async { await_cancellation().await });
+                t.launch(async { delay(ms(10)).await });
+                let scope = (*t).clone();
+                t.launch(async move {
+                    scope.launch(async {});
+                    delay(ms(20)).await;
+                });
+                with_context(Dispatcher::DEFAULT, async { Ok(()) }).await?;
+                if fails {
+                    await_cancellation().await;
+                }
+                Ok(())
+            });
+        }));
+        assert_eq!(text.is_err(), fails);
+        drop(t);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+    drop(TestScope::new(Kept(held.clone())));
+    assert_eq!(Arc::strong_count(&held), 1);
 }
 
 /// The context of the test can have more elements; children inherit them.
