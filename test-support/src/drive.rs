@@ -203,6 +203,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                     return Poll::Ready(Step::End(End::Endless));
                 }
                 if ran == BATCH {
+                    self.complete_beside_the_background();
                     // Others of the runtime wait, perhaps for ever if it is not their turn now.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -309,6 +310,21 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
         let any = !wakers.is_empty();
         wakers.into_iter().for_each(|waker| core.fire(waker));
         any
+    }
+
+    /// The background may be ready again and again: nobody waits until it is not.
+    fn complete_beside_the_background(&self) {
+        let core = &self.test.scheduler.0;
+        let waits = core.state.lock().controls.any(|until| until == Until::Idle);
+        if !waits || self.test.watch.is_held() {
+            return;
+        }
+        let wakers = {
+            let mut state = core.state.lock();
+            let idle = !state.has_foreground();
+            state.controls.take(|until| idle && until == Until::Idle)
+        };
+        wakers.into_iter().for_each(|waker| core.fire(waker));
     }
 
     fn is_idle(&self) -> bool {

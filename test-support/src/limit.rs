@@ -71,6 +71,8 @@ pub(crate) struct Limit {
     told: AtomicBool,
     begun: Instant,
     duration: Duration,
+    /// That of the thread: libtest calls it as the test.
+    name: String,
     /// Wakes the loop.
     wake: Box<dyn Fn() + Send + Sync>,
     /// What is known of the test, for when the loop does not answer.
@@ -81,6 +83,7 @@ impl Limit {
     /// The limit begins now; it ends with the guard.
     pub(crate) fn begin(
         duration: Duration,
+        name: String,
         wake: impl Fn() + Send + Sync + 'static,
         describe: impl Fn() -> String + Send + Sync + 'static,
     ) -> Guard {
@@ -89,6 +92,7 @@ impl Limit {
             told: AtomicBool::new(false),
             begun: Instant::now(),
             duration,
+            name,
             wake: Box::new(wake),
             describe: Box::new(describe),
         });
@@ -130,8 +134,9 @@ impl Limit {
             EXPIRED => {
                 if !self.told.swap(true, Ordering::Relaxed) {
                     let text = format!(
-                        "a test has not completed after {:?}, and its thread is blocked: a coroutine of the test computes or calls \
+                        "the test {} has not completed after {:?}, and its thread is blocked: a coroutine of the test computes or calls \
                          something that blocks. Move that to `blocking(..)` or `with_context(IO, ..)`, or let it call `yield_now`.\n{}",
+                        self.name,
                         self.duration,
                         (self.describe)()
                     );

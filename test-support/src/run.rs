@@ -116,7 +116,6 @@ pub(crate) fn run_with<R: LaunchOutput>(
         );
     };
     let _in_test = InTest::enter();
-    let _probes = probe::install();
     let running = shared.failures.begin();
     let before = shared.failures.take();
     if !before.is_empty() {
@@ -147,7 +146,9 @@ pub(crate) fn run_with<R: LaunchOutput>(
     let guard = {
         let (core, weak) = (shared.scheduler.clone(), Arc::downgrade(shared));
         let wake = move || core.0.wake_loop();
-        Limit::begin(limit, wake, move || describe(&weak))
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("without a name").to_owned();
+        Limit::begin(limit, name, wake, move || describe(&weak))
     };
 
     let body = {
@@ -266,9 +267,12 @@ impl Shared {
     fn live(self: &Arc<Self>) -> Vec<Job> {
         let watch: Arc<dyn corox_core::harness_protocol::Watch> = self.watch.clone();
         let mut live = probe::live();
+        let background = self.background.job();
         live.retain(|job| {
-            is_watched_by(job, &watch)
-                || scheduler_of(dispatcher_of(job)).is_some_and(|own| own.is(&self.scheduler))
+            let is_own = is_watched_by(job, &watch)
+                || scheduler_of(dispatcher_of(job)).is_some_and(|own| own.is(&self.scheduler));
+            // The background is told of if there is something in it.
+            is_own && !(job.ptr_eq(background) && job.children().is_empty())
         });
         live
     }
@@ -280,14 +284,17 @@ fn describe(shared: &Weak<Shared>) -> String {
         return String::new();
     };
     let mut text = String::new();
+    let now = shared.scheduler.current_time();
+    let _ = writeln!(text, "virtual time: {now:?}");
     let live = shared.live();
-    let _ = write!(
-        text,
-        "virtual time: {:?}; {} live:\n{}",
-        shared.scheduler.current_time(),
-        live.len(),
-        probe::dump_of(&live)
-    );
+    if !live.is_empty() {
+        let dump = probe::dump_of(&live);
+        let _ = write!(
+            text,
+            "{} coroutines, scopes and jobs live:\n{dump}",
+            live.len()
+        );
+    }
     let holders = shared.watch.holders();
     if !holders.is_empty() {
         let _ = writeln!(text, "the virtual clock is held by:");

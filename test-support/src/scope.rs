@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corox_core::harness_protocol::{Root, Watch};
-use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, LaunchOutput};
+use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, LaunchOutput, probe};
 use corox_scheduler::Home;
 use parking_lot::Mutex;
 
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) watch: Arc<TreeWatch>,
     /// The root, before it runs.
     pub(crate) root: Mutex<Option<Root>>,
+    /// What is launched is known from here on, for the one who finds the test hanging.
+    _probes: probe::Installed,
     /// Until the end of the test.
     pub(crate) stand_in: Mutex<Option<StandInGuard>>,
 }
@@ -106,6 +108,7 @@ impl TestScope {
         );
         // What is launched before the test waits for it.
         scheduler.0.state.lock().over = false;
+        let probes = probe::install();
         let failures = Failures::new();
         let watch = TreeWatch::new(scheduler.clone(), failures.clone());
         let (main, stand_in) = main_dispatcher::stand_in(dispatcher.clone());
@@ -123,6 +126,7 @@ impl TestScope {
             failures,
             watch,
             root: Mutex::new(Some(root)),
+            _probes: probes,
             stand_in: Mutex::new(Some(stand_in)),
         }))
     }

@@ -79,7 +79,7 @@ fn the_dump_of_a_blocked_test_is_told_while_it_is_blocked() {
     let (output, out, err) = child(name, &[]);
     assert!(!output.status.success());
     let told = err
-        .find("a test has not completed after 20ms, and its thread is blocked")
+        .find(" has not completed after 20ms, and its thread is blocked")
         .unwrap_or_else(|| panic!("{err}"));
     assert!(err[told..].contains("`blocking(..)`"), "{err}");
     assert!(err[told..].contains("\"waiting#"), "{err}");

@@ -238,6 +238,20 @@ fn the_background_stays_background_on_another_dispatcher() {
     });
 }
 
+/// V-4: a background that is always ready keeps nobody.
+#[test]
+fn advance_until_idle_does_not_wait_for_a_background_that_is_always_ready() {
+    run_test(async |t| {
+        t.background_scope().launch(async {
+            loop {
+                yield_now().await;
+            }
+        });
+        t.advance_until_idle().await;
+        assert_eq!(t.current_time(), ms(0));
+    });
+}
+
 /// V-5: each of those who move the clock goes on at its own time.
 #[test]
 fn the_clock_can_be_moved_from_inside_of_a_coroutine() {
