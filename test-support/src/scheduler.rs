@@ -221,8 +221,8 @@ impl State {
     /// Takes over the time from tokio, whose runtime must be the current one.
     pub(crate) fn refresh(&mut self) {
         if let Some(clock) = &self.clock {
-            let now = clock.at.saturating_add(clock.began.elapsed()).min(MAX);
-            self.now = self.now.max(now);
+            // tokio's clock never goes back.
+            self.now = clock.at.saturating_add(clock.began.elapsed()).min(MAX);
         }
     }
 
@@ -358,7 +358,6 @@ impl Core {
     /// Adds a task; gives it back if the test is over.
     pub(crate) fn dispatch(&self, task: Task) -> Result<(), Rejected> {
         let job = being_handed_over();
-        self.refresh();
         let foreground = !job.as_ref().is_some_and(has_element::<Background>);
         let front = FIRING.get();
         let driver = {

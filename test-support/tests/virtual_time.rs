@@ -238,6 +238,23 @@ fn the_background_stays_background_on_another_dispatcher() {
     });
 }
 
+/// V-4: however many are ready.
+#[test]
+fn advance_until_idle_runs_all_that_is_ready() {
+    run_test(async |t| {
+        let log = EventLog::new();
+        for n in 0..500 {
+            let log = log.clone();
+            t.launch(async move {
+                yield_now().await;
+                log.add(n);
+            });
+        }
+        t.advance_until_idle().await;
+        log.assert(0..500);
+    });
+}
+
 /// V-4: a background that is always ready keeps nobody.
 #[test]
 fn advance_until_idle_does_not_wait_for_a_background_that_is_always_ready() {
