@@ -348,9 +348,14 @@ fn deadlock(shared: &Arc<Shared>) -> String {
     )
 }
 
-/// Nobody will drive them any more: they are cancelled, and clean up on the process's own pool.
+/// Nobody will drive them any more: they are cancelled, and clean up on the process's own pool. From the top, so that what must
+/// not be cancelled is not.
 fn cancel_leftovers(shared: &Arc<Shared>) {
-    for job in shared.live() {
+    for job in shared
+        .live()
+        .into_iter()
+        .filter(|job| job.parent().is_none())
+    {
         job.cancel_with(Error::cancellation("its test is over"));
     }
 }

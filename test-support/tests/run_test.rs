@@ -590,11 +590,18 @@ fn a_scope_without_a_test_drops_its_coroutines() {
 fn what_a_given_up_test_has_left_is_cancelled_elsewhere() {
     let ended = CompletableDeferred::<()>::new();
     let (leave, left) = (ended.clone(), Arc::new(Mutex::new(None)));
+    let cleaned = Arc::new(AtomicBool::new(false));
+    let own = cleaned.clone();
     let kept = left.clone();
     let text = failure_of(|| {
         TestScope::default().run_test_within(ms(50), async move |t| {
             let job = t.launch(async move {
-                let _ = non_cancellable(async |_| (&leave).await).await;
+                let cleanup = non_cancellable(async |_| {
+                    (&leave).await?;
+                    own.store(true, Ordering::Relaxed);
+                    Ok(())
+                });
+                let _ = cleanup.await;
             });
             *kept.lock().unwrap() = Some(job);
             await_cancellation().await
@@ -610,6 +617,7 @@ fn what_a_given_up_test_has_left_is_cancelled_elsewhere() {
     })
     .unwrap();
     assert!(job.is_cancelled());
+    assert!(cleaned.load(Ordering::Relaxed), "not thrown away half-way");
 }
 
 /// Nothing of a test is kept: its context, its coroutines, its background.
