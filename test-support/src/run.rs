@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use corox_core::harness_protocol::{dispatcher_of, hosting, is_watched_by, take_panic};
+use corox_core::harness_protocol::{
+    dispatcher_of, has_live_body, hosting, is_watched_by, take_panic,
+};
 use corox_core::{CoroutineContext, Error, Job, LaunchOutput, probe};
 use tokio::runtime::{Builder, Handle};
 
@@ -196,7 +198,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
         findings.push(Finding::Text(text));
     }
     match end {
-        End::All => {}
+        End::All => tell_of_leftovers(shared),
         End::Deadlock => findings.push(Finding::Text(deadlock(shared))),
         End::Endless => findings.push(Finding::Text(endless(shared))),
         End::GivenUp => findings.push(Finding::Text(format!(
@@ -329,6 +331,19 @@ fn too_late(shared: &Arc<Shared>, limit: &Limit, body_ended: bool) -> String {
         limit.duration(),
         describe(&Arc::downgrade(shared))
     )
+}
+
+/// Coroutines that the test has launched on its dispatchers in scopes of their own, and that wait. That is no failure, the scope may
+/// belong to somebody; libtest shows the text if the test fails.
+fn tell_of_leftovers(shared: &Arc<Shared>) {
+    let mut left = shared.live();
+    left.retain(has_live_body);
+    if !left.is_empty() {
+        eprintln!(
+            "the test has ended, and on its dispatcher wait coroutines that do not belong to it; they are cancelled when they are woken:\n{}",
+            probe::dump_of(&left)
+        );
+    }
 }
 
 fn endless(shared: &Arc<Shared>) -> String {

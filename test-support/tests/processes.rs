@@ -3,7 +3,9 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use corox_core::{CoroutineName, Error, GlobalScope, await_cancellation, run_blocking};
+use corox_core::{
+    CoroutineName, CoroutineScope, Error, GlobalScope, await_cancellation, run_blocking,
+};
 use corox_test::{TestScope, run_test};
 
 /// In the environment of a child: the test that it is to do.
@@ -138,6 +140,32 @@ fn a_failure_of_nobody_s_during_a_test_fails_it() {
     let (output, _, err) = child(name, &[]);
     assert!(!output.status.success());
     assert!(err.contains("\nstray"), "{err}");
+}
+
+/// What waits in scopes of its own is named, and is no failure.
+#[test]
+fn coroutines_that_a_test_leaves_behind_are_named() {
+    let name = "coroutines_that_a_test_leaves_behind_are_named";
+    if is_child(name) {
+        run_test(async |t| {
+            let screen = CoroutineScope::new(t.dispatcher().clone());
+            screen
+                .with(CoroutineName::new("listener"))
+                .launch(async { await_cancellation().await });
+            t.run_current().await;
+        });
+        return;
+    }
+    let (output, _, err) = child(name, &[]);
+    assert!(output.status.success(), "{err}");
+    assert!(
+        err.contains("wait coroutines that do not belong to it"),
+        "{err}"
+    );
+    assert!(
+        err.contains("\"listener#") && err.contains("processes.rs"),
+        "{err}"
+    );
 }
 
 /// All that is wrong is told, also when the test ends with a panic.

@@ -168,6 +168,20 @@ fn what_is_still_due_after_the_test_is_run() {
     log.assert(["due"]);
 }
 
+/// V-10, V-6: what is due at the end of time is never due.
+#[test]
+fn a_delay_for_ever_in_another_scope_does_not_keep_a_test() {
+    run_test(async |t| {
+        let leaked = CoroutineScope::new(t.dispatcher().clone());
+        let job = leaked.launch(async {
+            delay(Duration::from_millis(i64::MAX as u64)).await;
+            panic!("the end of time");
+        });
+        t.run_current().await;
+        assert!(job.is_active());
+    });
+}
+
 /// V-11
 #[test]
 fn a_test_whose_children_do_not_end_names_them() {
@@ -307,6 +321,19 @@ fn a_failed_spawn_of_the_background_is_told_once() {
     });
     assert_eq!(text.matches("deferred").count(), 1, "{text}");
     assert_eq!(text.matches("launched\n").count(), 1, "{text}");
+}
+
+/// V-12: of a coroutine of the background elsewhere.
+#[test]
+fn a_failed_spawn_of_the_background_elsewhere_is_told() {
+    let text = failure_of(|| {
+        run_test(async |t| {
+            let launcher = t.background_scope().with(Dispatcher::DEFAULT);
+            let failed = launcher.spawn(async { Err::<(), _>(Error::msg("elsewhere")) });
+            failed.join().await;
+        });
+    });
+    assert!(text.starts_with("elsewhere"), "{text}");
 }
 
 /// V-12: of a global coroutine that the test has launched.

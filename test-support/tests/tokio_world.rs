@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use corox_core::{
     CoroutineName, CoroutineScope, Dispatcher, FinallyExt, await_cancellation, blocking,
     coroutine_scope, delay, new_single_thread_context, suspend_cancellable, with_context,
-    with_timeout, with_timeout_or_none,
+    with_timeout, with_timeout_or_none, yield_now,
 };
 use corox_test::{EventLog, TestScope, UnconfinedTestDispatcher, run_test};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -439,6 +439,101 @@ fn the_code_under_test_may_advance_tokio_s_clock() {
         t.run_current().await;
         log.assert(["500"]);
         assert_eq!(t.current_time(), ms(700));
+    });
+}
+
+/// A coroutine that is always ready leaves tokio its turn.
+#[test]
+fn a_coroutine_that_polls_for_a_task_of_tokio_does_not_starve_it() {
+    run_test(async |t| {
+        let done = Arc::new(AtomicBool::new(false));
+        let own = done.clone();
+        tokio::spawn(async move { own.store(true, Ordering::Relaxed) });
+        t.launch(async move {
+            while !done.load(Ordering::Relaxed) {
+                yield_now().await;
+            }
+        });
+    });
+}
+
+/// tokio's own clock stands still, too.
+#[test]
+fn a_tokio_timeout_waits_for_a_coroutine_elsewhere() {
+    run_test(async |t| {
+        let elsewhere = with_context(Dispatcher::DEFAULT, async {
+            delay(ms(10)).await;
+            Ok(1)
+        });
+        assert_eq!(tokio::time::timeout(ms(1), elsewhere).await??, 1);
+        assert_eq!(t.current_time(), ms(0));
+        Ok(())
+    });
+}
+
+/// Also when it is a task of tokio that goes elsewhere, or waits in real time, while the loop sleeps.
+#[test]
+fn a_task_of_tokio_can_hold_the_clock() {
+    run_test(async |t| {
+        let clock = t.clone();
+        let elsewhere = tokio::spawn(async move {
+            with_context(Dispatcher::DEFAULT, async {
+                delay(ms(10)).await;
+                Ok(())
+            })
+            .await
+            .unwrap();
+            clock.current_time()
+        });
+        delay(ms(1)).await;
+        assert_eq!(elsewhere.await?, ms(0));
+        let clock = t.clone();
+        let real = tokio::spawn(async move {
+            let (tx, rx) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || {
+                std::thread::sleep(ms(10));
+                tx.send(()).unwrap();
+            });
+            clock.real_time(rx).await.unwrap();
+            clock.current_time()
+        });
+        // Nothing but the end of the hold wakes the loop.
+        delay(ms(1)).await;
+        assert_eq!(t.current_time(), ms(2));
+        assert_eq!(real.await?, ms(1));
+        Ok(())
+    });
+}
+
+/// V-4: what is busy elsewhere is not idle.
+#[test]
+fn advance_until_idle_waits_for_coroutines_elsewhere() {
+    run_test(async |t| {
+        let log = EventLog::new();
+        let own = log.clone();
+        t.launch(async move {
+            let elsewhere = with_context(Dispatcher::IO, async {
+                std::thread::sleep(ms(10));
+                Ok("read")
+            });
+            own.add(elsewhere.await?);
+            delay(ms(5)).await;
+            own.add("done");
+            Ok(())
+        });
+        t.advance_until_idle().await;
+        log.assert(["read", "done"]);
+        assert_eq!(t.current_time(), ms(5));
+    });
+}
+
+/// V-2: a moment that tokio has left behind is over.
+#[test]
+fn run_current_ends_though_the_code_under_test_moves_the_clock() {
+    run_test(async |t| {
+        tokio::spawn(async { tokio::time::advance(ms(5)).await });
+        t.run_current().await;
+        assert_eq!(t.current_time(), ms(5));
     });
 }
 
