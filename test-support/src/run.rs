@@ -337,7 +337,10 @@ fn too_late(shared: &Arc<Shared>, limit: &Limit, body_ended: bool) -> String {
 /// belong to somebody; libtest shows the text if the test fails.
 fn tell_of_leftovers(shared: &Arc<Shared>) {
     let mut left = shared.live();
-    left.retain(has_live_body);
+    left.retain(|job| {
+        let scheduler = scheduler_of(dispatcher_of(job));
+        has_live_body(job) && scheduler.is_some_and(|own| own.is(&shared.scheduler))
+    });
     if !left.is_empty() {
         eprintln!(
             "the test has ended, and on its dispatcher wait coroutines that do not belong to it; they are cancelled when they are woken:\n{}",

@@ -43,6 +43,7 @@ fn a_coroutine_on_the_dispatcher_of_another_scheduler_fails_the_test() {
         });
     });
     assert!(text.contains("another TestScheduler"), "{text}");
+    assert!(!text.contains("has not completed"), "nobody waits: {text}");
     assert!(text.contains("run_test.rs"), "{text}");
 }
 
