@@ -34,13 +34,23 @@ impl Strategy {
     }
 }
 
+/// How often in a row the highest may run while others are ready. One that waits for them by yielding would keep them waiting.
+const PATIENCE: u32 = 64;
+
 /// PCT: the highest priority runs; at some decisions the one that would run becomes the lowest.
 pub(crate) struct Priorities {
     random: Random,
     priorities: HashMap<Id, u64>,
     /// The decisions at which it changes, each with the priority that is given then.
     changes: BTreeMap<u32, u64>,
+    /// Who ran last, and how often in a row.
+    row: (Id, u32),
+    /// What the next one gets that has run too often: below all others.
+    floor: u64,
 }
+
+/// Where the priorities of [`Priorities::changes`] begin, above those of the impatient.
+const CHANGED: u64 = 1 << 62;
 
 impl Priorities {
     /// With `depth - 1` changes among the first `decisions`.
@@ -48,12 +58,19 @@ impl Priorities {
         let mut random = Random::new(seed);
         // Below all that are given at first; of those given later the last is the lowest.
         let changes = (1..depth)
-            .map(|at| (random.below(decisions.max(1)), u64::from(depth - at)))
+            .map(|at| {
+                (
+                    random.below(decisions.max(1)),
+                    CHANGED + u64::from(depth - at),
+                )
+            })
             .collect();
         Priorities {
             random,
             priorities: HashMap::new(),
             changes,
+            row: (0, 0),
+            floor: CHANGED - 1,
         }
     }
 
@@ -64,14 +81,23 @@ impl Priorities {
             let fresh = || random.next() | 1 << 63;
             self.priorities.entry(*id).or_insert_with(fresh);
         }
-        let highest = self.highest(ready);
-        match self.changes.get(&decision) {
-            Some(lowest) => {
-                self.priorities.insert(ready[highest], *lowest);
-                self.highest(ready)
-            }
-            None => highest,
+        let mut highest = self.highest(ready);
+        if let Some(lowest) = self.changes.get(&decision) {
+            self.priorities.insert(ready[highest], *lowest);
+            highest = self.highest(ready);
         }
+        let (last, times) = self.row;
+        self.row = match ready[highest] {
+            id if id == last && times < PATIENCE => (id, times + 1),
+            id if id == last => {
+                self.priorities.insert(id, self.floor);
+                self.floor -= 1;
+                highest = self.highest(ready);
+                (ready[highest], 1)
+            }
+            id => (id, 1),
+        };
+        highest
     }
 
     fn highest(&self, ready: &[Id]) -> usize {

@@ -1,0 +1,111 @@
+//! Exploration itself: what it counts, and that correct programs pass. The bugs that it has to find are in `planted_bugs`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use corox_core::{delay, yield_now};
+use corox_test::{Explore, explore};
+
+/// Ten coroutines that yield once have more orders than are run.
+#[test]
+fn schedules_differ() {
+    for explore in [
+        Explore::new(200),
+        Explore::new(200).only_random(),
+        Explore::new(200).only_priorities(),
+    ] {
+        let explored = explore.run(async |t| {
+            for _ in 0..10 {
+                t.launch(async { yield_now().await });
+            }
+        });
+        assert_eq!(explored.schedules(), 200);
+        assert!(explored.distinct() > 190, "{explored:?}");
+    }
+}
+
+/// One coroutine at a time has one order.
+#[test]
+fn a_program_without_choice_has_one_schedule() {
+    let explored = explore(50, async |t| {
+        for _ in 0..3 {
+            t.launch(async { delay(Duration::from_millis(1)).await })
+                .join()
+                .await;
+        }
+    });
+    assert_eq!(explored.distinct(), 1);
+}
+
+/// The same number of schedules are the same schedules; another seed gives others.
+#[test]
+fn the_schedules_follow_from_the_seed() {
+    let orders = |seed| {
+        let orders = std::cell::RefCell::new(Vec::new());
+        Explore::new(50).seed(seed).run(async |t| {
+            let log = corox_test::EventLog::new();
+            for n in 0..4 {
+                let log = log.clone();
+                t.launch(async move {
+                    yield_now().await;
+                    log.add(n);
+                });
+            }
+            t.run_current().await;
+            orders.borrow_mut().push(log.take());
+        });
+        orders.into_inner()
+    };
+    assert_eq!(orders(1), orders(1));
+    assert_ne!(orders(1), orders(2));
+}
+
+/// A coroutine that polls by yielding does not keep the others waiting for ever, whatever its priority.
+#[test]
+fn a_coroutine_that_yields_until_another_has_run_passes() {
+    for depth in 1..4 {
+        Explore::new(100)
+            .only_priorities()
+            .depth(depth)
+            .run(async |t| {
+                let done = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+                for n in 0..2 {
+                    let (mine, next) = (done[n].clone(), done[n + 1].clone());
+                    t.launch(async move {
+                        while !next.load(Ordering::Relaxed) {
+                            yield_now().await;
+                        }
+                        mine.store(true, Ordering::Relaxed);
+                    });
+                }
+                let last = done[2].clone();
+                t.launch(async move { last.store(true, Ordering::Relaxed) });
+            });
+    }
+}
+
+#[test]
+#[should_panic(expected = "an exploration of no schedule")]
+fn no_schedule_is_refused() {
+    let _ = Explore::new(0);
+}
+
+#[test]
+#[should_panic(expected = "at least 1")]
+fn no_depth_is_refused() {
+    let _ = Explore::new(1).depth(0);
+}
+
+/// The limit is that of each run.
+#[test]
+#[should_panic(expected = "the test has not completed after 50ms of real time")]
+fn a_run_that_hangs_fails() {
+    Explore::new(3)
+        .limit(Duration::from_millis(50))
+        .run(async |t| {
+            let clock = t.clone();
+            // Held by something that does not come, so that it is no deadlock.
+            clock.real_time(std::future::pending::<()>()).await;
+        });
+}
