@@ -214,6 +214,10 @@ fn a_test_whose_body_does_not_end_says_so() {
         });
     });
     assert!(text.contains("its body has not ended"), "{text}");
+    assert!(
+        !text.contains("and, 1"),
+        "the cancellation is no failure of its own: {text}"
+    );
     assert!(cleaned.load(Ordering::Relaxed), "the test was cancelled");
 }
 
@@ -324,6 +328,21 @@ fn a_failed_spawn_of_the_background_is_told_once() {
     assert_eq!(text.matches("launched\n").count(), 1, "{text}");
 }
 
+/// V-12: a failure that the body passes on is one failure.
+#[test]
+fn a_failure_of_the_background_that_the_body_returns_is_told_once() {
+    let text = failure_of(|| {
+        run_test(async |t| {
+            let deferred = t
+                .background_scope()
+                .spawn(async { Err::<(), _>(Error::msg("both ways")) });
+            deferred.await
+        });
+    });
+    assert!(text.starts_with("both ways"), "{text}");
+    assert_eq!(text.matches("both ways").count(), 1, "{text}");
+}
+
 /// V-12: of a coroutine of the background elsewhere.
 #[test]
 fn a_failed_spawn_of_the_background_elsewhere_is_told() {
@@ -347,6 +366,35 @@ fn a_failed_global_coroutine_fails_its_test() {
         });
     });
     assert!(text.starts_with("global"), "{text}");
+}
+
+/// V-12: a test on another thread at the same time has nothing to do with it.
+#[test]
+fn a_failed_global_coroutine_fails_only_the_test_that_has_launched_it() {
+    let both_run = Arc::new(std::sync::Barrier::new(2));
+    let other_begins = both_run.clone();
+    let other = std::thread::spawn(move || {
+        run_test(async |_| {
+            other_begins.wait();
+            other_begins.wait();
+        });
+    });
+    let text = failure_of(|| {
+        run_test(async |_| {
+            both_run.wait();
+            let job = GlobalScope.launch(async { Err::<(), _>(Error::msg("mine")) });
+            job.join().await;
+            let scope = CoroutineScope::new(SupervisorJob::new());
+            let job = scope.launch(async { Err::<(), _>(Error::msg("also mine")) });
+            job.join().await;
+            both_run.wait();
+        });
+    });
+    assert!(
+        text.starts_with("mine") && text.contains("and, 1: also mine"),
+        "{text}"
+    );
+    other.join().expect("the other test passes");
 }
 
 /// A failure of a child fails the test with that failure, a panic with its own payload.
@@ -572,16 +620,30 @@ fn main_dispatchers_of_parallel_tests_do_not_meet() {
 /// Coroutines that were launched on the dispatcher of the test, belong to nobody and never stop.
 #[test]
 fn a_coroutine_that_goes_on_after_the_test_is_named() {
+    let cleaned = Arc::new(AtomicBool::new(false));
+    let leaked = Mutex::new(None);
     let text = failure_of(|| {
         run_test(async |t| {
-            let leaked = CoroutineScope::new(t.dispatcher().clone());
-            leaked.with(CoroutineName::new("poller")).launch(async {
-                loop {
-                    delay(ms(1000)).await;
+            let scope = CoroutineScope::new(t.dispatcher().clone());
+            let own = cleaned.clone();
+            let job = scope.with(CoroutineName::new("poller")).launch(
+                async {
+                    loop {
+                        delay(ms(1000)).await;
+                    }
                 }
-            });
+                .finally(async move { own.store(true, Ordering::Relaxed) }),
+            );
+            *leaked.lock().unwrap() = Some(job);
         });
     });
+    let job = leaked.into_inner().unwrap().unwrap();
+    run_blocking(async |_| {
+        job.join().await;
+        Ok(())
+    })
+    .unwrap();
+    assert!(job.is_cancelled() && cleaned.load(Ordering::Relaxed));
     assert!(
         text.starts_with("the test has ended, and on its dispatcher coroutines go on and on"),
         "{text}"
@@ -604,12 +666,14 @@ fn a_scope_without_a_test_drops_its_coroutines() {
     let dropped = Arc::new(AtomicBool::new(false));
     let t = TestScope::default();
     let flag = Flag(dropped.clone());
+    let test = t.job().clone();
     let job = t.launch(async move {
         let _flag = flag;
         await_cancellation().await
     });
     drop(t);
     assert!(job.is_completed() && job.is_cancelled());
+    assert!(test.is_completed() && test.is_cancelled());
     assert!(dropped.load(Ordering::Relaxed));
 }
 

@@ -197,9 +197,41 @@ fn an_unconfined_coroutine_waits_in_virtual_time() {
         let job = t.with(Dispatcher::UNCONFINED).launch(async {
             delay(Duration::from_secs(60)).await;
         });
+        assert_eq!(t.scheduler().pending_timers(), 1, "it ran in place");
         job.join().await;
         assert_eq!(t.current_time(), Duration::from_secs(60));
     });
+}
+
+/// A call that nobody waits for does not keep the test.
+#[test]
+fn a_blocking_call_that_goes_on_after_the_test_is_not_waited_for() {
+    let (tx, rx) = std::sync::mpsc::channel();
+    run_test(async |_| {
+        tokio::task::spawn_blocking(move || rx.recv());
+    });
+    tx.send(()).unwrap();
+}
+
+/// A coroutine of the background that a foreign thread ends, in place.
+#[test]
+fn cleanup_that_a_foreign_thread_ends_is_waited_for() {
+    let (begins, begun) = std::sync::mpsc::channel();
+    let (ends, ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        begun.recv().unwrap();
+        // The loop of the test has gone to sleep by then.
+        std::thread::sleep(ms(10));
+        ends.send(()).unwrap();
+    });
+    run_test(async |t| {
+        let unconfined = t.background_scope().with(Dispatcher::UNCONFINED);
+        unconfined.launch(async { await_cancellation().await }.finally(async move {
+            begins.send(()).unwrap();
+            let _ = ended.await;
+        }));
+    });
+    thread.join().unwrap();
 }
 
 /// `spawn_blocking` holds the clock.
