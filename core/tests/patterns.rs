@@ -1,7 +1,5 @@
 //! `map_concurrent`, `await_first_success`, `Retry`.
 
-#[path = "support/manual.rs"]
-mod manual;
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,9 +12,8 @@ use corox_core::{
     await_first_success, catch_cancellation, coroutine_scope, delay, map_concurrent,
     non_cancellable, supervisor_scope, with_timeout_or_none, yield_now,
 };
-use manual::in_manual_time;
 use proptest::prelude::*;
-use support::{Log, checked, forever, root};
+use support::{Log, forever, in_virtual_time, root};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -26,28 +23,28 @@ const fn ms(millis: u64) -> Duration {
 
 #[test]
 fn results_come_in_the_order_of_the_items_whatever_the_order_of_ends() {
-    let (results, took) = in_manual_time(|clock| async move {
+    let (results, took) = in_virtual_time(async |t| {
         let results = map_concurrent([30, 10, 20, 5], 4, |n| async move {
             delay(ms(n)).await;
             Ok(n)
         })
         .await?;
-        Ok((results, clock.now()))
+        Ok((results, t.current_time()))
     });
-    assert_eq!((results, took), (vec![30, 10, 20, 5], 30));
+    assert_eq!((results, took), (vec![30, 10, 20, 5], ms(30)));
 }
 
 #[test]
 fn no_more_than_n_run_and_items_are_taken_when_a_place_is_free() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |clock| async move {
+    in_virtual_time(async move |t| {
         let taken = log.clone();
         let items = (0..5).inspect(|n| taken.add(format!("take {n}")));
         map_concurrent(items, 2, |n| {
-            let (log, clock) = (log.clone(), clock.clone());
+            let (log, time) = (log.clone(), t.scheduler().clone());
             async move {
-                log.add(format!("begin {n} at {}", clock.now()));
+                log.add(format!("begin {n} at {:?}", time.current_time()));
                 delay(ms(10)).await;
                 Ok(())
             }
@@ -59,14 +56,14 @@ fn no_more_than_n_run_and_items_are_taken_when_a_place_is_free() {
         [
             "take 0",
             "take 1",
-            "begin 0 at 0",
-            "begin 1 at 0",
+            "begin 0 at 0ns",
+            "begin 1 at 0ns",
             "take 2",
             "take 3",
-            "begin 2 at 10",
-            "begin 3 at 10",
+            "begin 2 at 10ms",
+            "begin 3 at 10ms",
             "take 4",
-            "begin 4 at 20"
+            "begin 4 at 20ms"
         ]
     );
 }
@@ -75,7 +72,7 @@ fn no_more_than_n_run_and_items_are_taken_when_a_place_is_free() {
 fn a_failure_cancels_those_that_run_and_ends_an_endless_iterator() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |_| async move {
+    in_virtual_time(async move |t| {
         let body = log.clone();
         let result = map_concurrent(0.., 3, move |n| {
             let log = body.clone();
@@ -83,18 +80,17 @@ fn a_failure_cancels_those_that_run_and_ends_an_endless_iterator() {
                 if n == 7 {
                     return Err(Error::msg("seven"));
                 }
-                let _guard = (n == 8).then(|| log.guard("eight dropped"));
-                delay(ms(if n == 8 { 1000 } else { n })).await;
+                let _guard = (n == 6).then(|| log.guard("six dropped"));
+                delay(ms(if n == 6 { 1000 } else { n })).await;
                 Ok(n)
             }
         })
         .await;
         assert_eq!(result.unwrap_err().to_string(), "seven");
-        log.add("returned");
+        log.add(format!("returned at {:?}", t.current_time()));
         Ok(())
     });
-    let seen = seen.take();
-    assert_eq!(seen.last().unwrap(), "returned");
+    assert_eq!(seen.take(), ["six dropped", "returned at 5ms"]);
 }
 
 /// Children that end as fast as they are launched leave the body no suspension.
@@ -175,21 +171,22 @@ proptest! {
         }
         let end = places.iter().copied().max().unwrap_or(0);
         let given = times.clone();
-        let (begun, ended) = in_manual_time(move |clock| async move {
-            let inner = clock.clone();
+        let (begun, ended) = in_virtual_time(async move |t| {
+            let clock = t.scheduler().clone();
             let begun = map_concurrent(given, n, move |time| {
-                let clock = inner.clone();
+                let clock = clock.clone();
                 async move {
-                    let begin = clock.now();
+                    let begin = clock.current_time();
                     delay(ms(time)).await;
                     Ok(begin)
                 }
             })
             .await?;
-            Ok((begun, clock.now()))
+            Ok((begun, t.current_time()))
         });
+        let expected: Vec<_> = expected.into_iter().map(ms).collect();
         prop_assert_eq!(begun, expected);
-        prop_assert_eq!(ended, end);
+        prop_assert_eq!(ended, ms(end));
     }
 }
 
@@ -208,7 +205,7 @@ fn after(millis: u64, result: Result<u32>) -> Runner {
 fn the_first_value_wins_over_earlier_failures_and_the_others_are_gone() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |clock| async move {
+    in_virtual_time(async move |t| {
         let loser = log.clone();
         let slow: Runner = Box::pin(async move {
             let _ = catch_cancellation(forever()).await;
@@ -227,15 +224,15 @@ fn the_first_value_wins_over_earlier_failures_and_the_others_are_gone() {
             slow,
         ])
         .await?;
-        log.add(format!("{value} at {}", clock.now()));
+        log.add(format!("{value} at {:?}", t.current_time()));
         Ok(())
     });
-    assert_eq!(seen.take(), ["loser has cleaned up", "1 at 15"]);
+    assert_eq!(seen.take(), ["loser has cleaned up", "1 at 15ms"]);
 }
 
 #[test]
 fn when_all_fail_the_first_in_time_is_returned_with_the_others() {
-    in_manual_time(|_| async move {
+    in_virtual_time(async |_| {
         let panics: Runner = Box::pin(async {
             delay(ms(7)).await;
             panic!("broken")
@@ -311,12 +308,13 @@ fn a_race_that_is_cancelled_drops_the_value_of_the_winner() {
 fn pauses_grow_by_the_factor_up_to_the_most() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |clock| async move {
+    in_virtual_time(async move |t| {
         let policy = Retry::new(6).exponential(ms(10), 2.0, ms(50));
         let result: Result<()> = policy
             .run(|| async {
-                log.add(format!("{}", clock.now()));
-                Err(Error::msg(format!("at {}", clock.now())))
+                let now = t.current_time().as_millis();
+                log.add(now.to_string());
+                Err(Error::msg(format!("at {now}")))
             })
             .await;
         let error = result.unwrap_err();
@@ -330,10 +328,10 @@ fn pauses_grow_by_the_factor_up_to_the_most() {
 
 #[test]
 fn a_success_ends_it_and_a_policy_can_be_used_again() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         let policy = Retry::new(3).fixed(ms(7));
         for _ in 0..2 {
-            let begin = clock.now();
+            let begin = t.current_time();
             let mut tries = 0;
             let value = policy
                 .run(|| {
@@ -342,7 +340,7 @@ fn a_success_ends_it_and_a_policy_can_be_used_again() {
                     async move { if n < 3 { Err(Error::msg("no")) } else { Ok(n) } }
                 })
                 .await?;
-            assert_eq!((value, clock.now() - begin), (3, 14));
+            assert_eq!((value, t.current_time() - begin), (3, ms(14)));
         }
         Ok(())
     });
@@ -383,7 +381,7 @@ fn errors_that_the_predicate_refuses_and_cancellations_are_not_tried_again() {
 
 #[test]
 fn a_cancellation_ends_it_in_an_attempt_or_in_a_pause() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         for in_pause in [false, true] {
             let tries = Arc::new(AtomicUsize::new(0));
             let count = tries.clone();
@@ -403,7 +401,7 @@ fn a_cancellation_ends_it_in_an_attempt_or_in_a_pause() {
             assert_eq!(result, None);
             assert_eq!(tries.load(Ordering::Relaxed), if in_pause { 3 } else { 1 });
         }
-        assert_eq!(clock.now(), 50);
+        assert_eq!(t.current_time(), ms(50));
         Ok(())
     });
 }
@@ -411,12 +409,12 @@ fn a_cancellation_ends_it_in_an_attempt_or_in_a_pause() {
 #[test]
 fn jitter_shortens_pauses_within_its_fraction_and_a_seed_repeats_them() {
     let run = |seed| {
-        in_manual_time(move |clock| async move {
+        in_virtual_time(async move |t| {
             let mut at = Vec::new();
             let policy = Retry::new(20).fixed(ms(1000)).jitter(0.5).seed(seed);
             let result: Result<()> = policy
                 .run(|| {
-                    at.push(clock.now());
+                    at.push(t.current_time());
                     async { Err(Error::msg("no")) }
                 })
                 .await;
@@ -428,37 +426,42 @@ fn jitter_shortens_pauses_within_its_fraction_and_a_seed_repeats_them() {
         })
     };
     let pauses = run(1);
-    assert!(pauses.iter().all(|pause| (500..=1000).contains(pause)));
-    assert!(pauses.iter().any(|pause| *pause < 700) && pauses.iter().any(|pause| *pause > 800));
+    assert!(
+        pauses
+            .iter()
+            .all(|pause| (ms(500)..=ms(1000)).contains(pause))
+    );
+    assert!(
+        pauses.iter().any(|pause| *pause < ms(700)) && pauses.iter().any(|pause| *pause > ms(800))
+    );
     assert_eq!(run(1), pauses);
     assert_ne!(run(2), pauses);
 }
 
 #[test]
 fn enormous_pauses_do_not_overflow() {
-    checked(|| {
+    in_virtual_time(async |t| {
         let pauseless = Retry::new(3).exponential(Duration::ZERO, f64::INFINITY, Duration::MAX);
-        let result: Result<()> = corox_core::run_blocking(async |_| {
-            pauseless.run(|| async { Err(Error::msg("no")) }).await
-        });
+        let result: Result<()> = pauseless.run(|| async { Err(Error::msg("no")) }).await;
         assert_eq!(result.unwrap_err().suppressed().len(), 2);
+        assert_eq!(t.current_time(), Duration::ZERO);
         let policies = [
             Retry::new(u32::MAX).exponential(Duration::MAX, 1.0, Duration::MAX),
             Retry::new(3)
                 .exponential(ms(1), f64::MAX, Duration::MAX)
                 .jitter(1.0),
         ];
-        for policy in policies {
-            let result = corox_core::run_blocking(async |_| {
-                with_timeout_or_none(ms(3), async |_| {
-                    policy
-                        .run(|| async { Err::<(), _>(Error::msg("no")) })
-                        .await
-                })
-                .await
-            });
-            assert_eq!(result.unwrap(), None);
+        let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        for (n, policy) in (1..).zip(policies) {
+            let result = with_timeout_or_none(century, async |_| {
+                policy
+                    .run(|| async { Err::<(), _>(Error::msg("no")) })
+                    .await
+            })
+            .await?;
+            assert_eq!((result, t.current_time()), (None, n * century));
         }
+        Ok(())
     });
 }
 

@@ -11,7 +11,7 @@ use corox_core::{
     non_cancellable, run_blocking, supervisor_scope, try_catch_cancellation, with_context,
     yield_now,
 };
-use support::{Log, checked};
+use support::{Log, checked, in_virtual_time};
 
 async fn settle() {
     for _ in 0..16 {
@@ -138,19 +138,26 @@ fn a_body_that_never_suspends_runs_to_its_end_and_its_value_is_discarded() {
 /// J-30: cleanup may suspend inside a shield only; any other suspension in it is the end.
 #[test]
 fn code_after_a_boundary_suspends_in_a_shield_only() {
-    checked(|| {
-        let events = in_a_cancelled_coroutine(|log| async move {
-            let _guard = log.guard("dropped");
+    in_virtual_time(async |t| {
+        let log = Log::new();
+        let seen = log.clone();
+        let job = t.launch(async move {
+            let _ = catch_cancellation(pending::<()>()).await;
+            let _guard = seen.guard("dropped");
             let _ = non_cancellable(async |_| {
-                delay(Duration::from_millis(1)).await;
+                delay(Duration::from_secs(60)).await;
                 Ok(())
             })
             .await;
-            log.add("after the shield");
-            delay(Duration::from_millis(1)).await;
-            log.add("unreachable");
+            seen.add("after the shield");
+            delay(Duration::from_secs(60)).await;
+            seen.add("unreachable");
         });
-        assert_eq!(events, ["after the shield", "dropped"]);
+        t.run_current().await;
+        job.cancel_and_join().await;
+        assert_eq!(log.take(), ["after the shield", "dropped"]);
+        assert_eq!(t.current_time(), Duration::from_secs(60));
+        Ok(())
     });
 }
 

@@ -1,4 +1,4 @@
-//! Select (S-1, S-3, S-4, S-9 to S-13), on a clock of the tests where time counts.
+//! Select (S-1, S-3, S-4, S-9 to S-13), in virtual time where time counts.
 
 #[path = "support/manual.rs"]
 mod manual;
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use corox_core::harness_protocol::set_select_seed as set_seed;
 use corox_core::{
-    Clause, CompletableDeferred, CompletableJob, Dispatcher, Error, Job, Result,
+    Clause, CompletableDeferred, CompletableJob, Dispatcher, Error, GlobalScope, Job, Result,
     catch_cancellation, delay, non_cancellable, on, on_timeout, probe, run_blocking, select,
     select_unbiased, supervisor_scope, while_select, yield_now,
 };
 use futures::stream::{FuturesUnordered, StreamExt};
-use manual::in_manual_time;
+use manual::Manual;
 use proptest::prelude::*;
-use support::{Log, checked, forever, root};
+use support::{Log, checked, forever, in_virtual_time, root};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -135,7 +135,7 @@ fn a_failed_deferred_wins_over_later_clauses_and_join_never_fails() {
 /// S-10
 #[test]
 fn a_time_out_of_zero_is_available_in_its_place() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         let job = ended();
         let zero = || on_timeout(Duration::ZERO).then(|()| "zero");
         assert_eq!(
@@ -152,7 +152,7 @@ fn a_time_out_of_zero_is_available_in_its_place() {
             "zero"
         );
         waits.complete();
-        assert_eq!(clock.now(), 0);
+        assert_eq!(t.current_time(), Duration::ZERO);
         Ok(())
     });
 }
@@ -245,18 +245,17 @@ fn only_foreign_futures_that_were_woken_are_polled() {
     assert_eq!(polls, [1, 2]);
 }
 
-/// S-10: several time-outs, the timers of losers are taken back (`in_manual_time` looks at the end, too).
+/// S-10: several time-outs, the timers of losers are taken back (`in_virtual_time` looks at the end, too).
 #[test]
 fn of_several_time_outs_the_shortest_wins_and_the_timers_of_the_others_are_taken_back() {
-    in_manual_time(|clock| async move {
-        let timers = clock.clone();
+    in_virtual_time(async |t| {
         let left = select((
             on_timeout(ms(30)).then(|()| 99),
-            on_timeout(ms(10)).then(|()| timers.timers()),
+            on_timeout(ms(10)).then(|()| t.scheduler().pending_timers()),
             on_timeout(Duration::MAX).then(|()| 99),
         ))
         .await;
-        assert_eq!((left, clock.now()), (0, 10));
+        assert_eq!((left, t.current_time()), (0, ms(10)));
         Ok(())
     });
 }
@@ -264,7 +263,7 @@ fn of_several_time_outs_the_shortest_wins_and_the_timers_of_the_others_are_taken
 /// A timer claims at its time, though the task is polled only after a later event.
 #[test]
 fn a_timer_that_fires_before_a_job_ends_wins_though_both_are_seen_together() {
-    let who = in_manual_time(|clock| async move {
+    let who = in_virtual_time(async |t| {
         let job = CompletableJob::new();
         let mut selecting = pin!(select((
             job.on_join().then(|()| "job"),
@@ -272,24 +271,35 @@ fn a_timer_that_fires_before_a_job_ends_wins_though_both_are_seen_together() {
         )));
         let first = poll_fn(|cx| Poll::Ready(selecting.as_mut().poll(cx))).await;
         assert!(first.is_pending());
-        clock.pass(5);
+        t.advance_time_by(ms(5)).await;
+        // The timer is due and fires.
+        t.run_current().await;
         job.complete();
-        Ok(selecting.await)
+        Ok((selecting.await, t.current_time()))
     });
-    assert_eq!(who, "time");
+    assert_eq!(who, ("time", ms(5)));
 }
 
 /// A runtime that shuts down wakes its timers before their time.
 #[test]
 fn a_timer_that_is_woken_early_is_set_again() {
-    in_manual_time(|clock| async move {
-        let mut selecting = pin!(select((on_timeout(ms(5)),)));
-        let first = poll_fn(|cx| Poll::Ready(selecting.as_mut().poll(cx))).await;
-        assert!(first.is_pending());
-        clock.wake_early();
-        selecting.await;
-        assert_eq!(clock.now(), 5);
-        Ok(())
+    checked(|| {
+        let manual = Manual::new();
+        let clock = manual.clone();
+        let job = GlobalScope.with(manual.dispatcher()).launch(async move {
+            let mut selecting = pin!(select((on_timeout(ms(5)),)));
+            let first = poll_fn(|cx| Poll::Ready(selecting.as_mut().poll(cx))).await;
+            assert!(first.is_pending());
+            clock.wake_early();
+            selecting.await;
+        });
+        manual.run();
+        manual.pass(ms(4));
+        manual.run();
+        assert!(!job.is_completed());
+        manual.pass(ms(1));
+        manual.run();
+        assert!(job.is_completed() && !job.is_cancelled());
     });
 }
 
@@ -381,13 +391,14 @@ fn a_deferred_that_loses_keeps_its_value() {
 
 #[test]
 fn a_future_that_is_passed_by_reference_goes_on_after_it_has_lost() {
-    in_manual_time(|_| async move {
+    in_virtual_time(async |t| {
         let mut work = pin!(async {
             delay(ms(20)).await;
             42
         });
         let late = select((on(&mut work), on_timeout(ms(10)).then(|()| 0))).await;
-        assert_eq!((late, work.await), (0, 42));
+        assert_eq!((late, t.current_time()), (0, ms(10)));
+        assert_eq!((work.await, t.current_time()), (42, ms(20)));
         Ok(())
     });
 }
@@ -731,14 +742,14 @@ async fn selected(sources: Vec<Source>) -> Option<usize> {
             Source::Job(at) => {
                 let job = CompletableJob::new();
                 let clause = job.on_join().then(move |()| Some(index)).boxed();
-                corox_core::GlobalScope.with(current()).launch(async move {
+                GlobalScope.with(current()).launch(async move {
                     delay(ms(at)).await;
                     job.complete();
                 });
                 clause
             }
             Source::Deferred(at) => {
-                let deferred = corox_core::GlobalScope.with(current()).spawn(async move {
+                let deferred = GlobalScope.with(current()).spawn(async move {
                     delay(ms(at)).await;
                     Ok(index)
                 });
@@ -768,7 +779,7 @@ proptest! {
     #[test]
     fn the_winner_is_that_of_the_model(sources in sources()) {
         let expected = winner_of(&sources);
-        let who = in_manual_time(|_| async move { Ok(selected(sources).await) });
+        let who = in_virtual_time(async |_| Ok(selected(sources).await));
         prop_assert_eq!(who, expected);
     }
 }

@@ -1,145 +1,23 @@
 //! `delay`, and the event loop of `run_blocking` as coroutines see it.
 
+#[path = "support/manual.rs"]
+mod manual;
 mod support;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, mpsc};
-use std::task::Waker;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use corox_core::{
-    CompletableDeferred, Dispatch, Dispatcher, GlobalScope, Job, NonCancellable, Rejected, Task,
-    TimeSource, coroutine_scope, delay, join_all, run_blocking, yield_now,
+    CompletableDeferred, Dispatcher, GlobalScope, Job, NonCancellable, coroutine_scope, delay,
+    join_all, run_blocking, yield_now,
 };
-use support::{Log, checked, root};
+use manual::Manual;
+use support::{Log, checked, in_virtual_time, root};
 
 const MS: Duration = Duration::from_millis(1);
 const NS: Duration = Duration::from_nanos(1);
-
-/// A dispatcher that runs what it is given when it is told to, with a clock that goes when it is told to.
-#[derive(Clone)]
-struct Manual(Arc<ManualState>);
-
-struct ManualState {
-    queue: Mutex<VecDeque<Task>>,
-    clock: Arc<Clock>,
-}
-
-struct Clock {
-    begin: Instant,
-    inner: Mutex<ClockState>,
-}
-
-#[derive(Default)]
-struct ClockState {
-    passed: Duration,
-    keys: u64,
-    timers: BTreeMap<(Instant, u64), Waker>,
-    /// The deadline of every timer that was ever registered, from the beginning.
-    registered: Vec<Duration>,
-}
-
-impl Manual {
-    fn new() -> Self {
-        Manual(Arc::new(ManualState {
-            queue: Mutex::default(),
-            clock: Arc::new(Clock {
-                begin: Instant::now(),
-                inner: Mutex::default(),
-            }),
-        }))
-    }
-
-    fn dispatcher(&self) -> Dispatcher {
-        Dispatcher::new(self.clone())
-    }
-
-    /// Runs everything that is queued.
-    fn run(&self) {
-        loop {
-            let next = self.0.queue.lock().unwrap().pop_front();
-            match next {
-                Some(task) => task.run(),
-                None => return,
-            }
-        }
-    }
-
-    /// Lets time pass, and wakes whose time has come.
-    fn pass(&self, time: Duration) {
-        let due = {
-            let clock = &self.0.clock;
-            let mut inner = clock.inner.lock().unwrap();
-            inner.passed += time;
-            let now = clock.begin + inner.passed;
-            let later = inner.timers.split_off(&(now + NS, 0));
-            std::mem::replace(&mut inner.timers, later)
-        };
-        due.into_values().for_each(Waker::wake);
-    }
-
-    fn registered(&self) -> Vec<Duration> {
-        self.0.clock.inner.lock().unwrap().registered.clone()
-    }
-
-    fn pending(&self) -> usize {
-        self.0.clock.inner.lock().unwrap().timers.len()
-    }
-}
-
-impl Dispatch for Manual {
-    fn dispatch(&self, task: Task) -> Result<(), Rejected> {
-        self.0.queue.lock().unwrap().push_back(task);
-        Ok(())
-    }
-
-    fn time_source(&self) -> Option<Arc<dyn TimeSource>> {
-        Some(self.0.clock.clone())
-    }
-}
-
-impl TimeSource for Clock {
-    fn now(&self) -> Instant {
-        self.begin + self.inner.lock().unwrap().passed
-    }
-
-    fn register(&self, deadline: Instant, waker: &Waker) -> u64 {
-        let mut inner = self.inner.lock().unwrap();
-        inner.keys += 1;
-        let key = inner.keys;
-        inner.timers.insert((deadline, key), waker.clone());
-        inner.registered.push(deadline - self.begin);
-        key
-    }
-
-    fn set_waker(&self, key: u64, waker: &Waker) {
-        let mut inner = self.inner.lock().unwrap();
-        let timer = inner
-            .timers
-            .iter_mut()
-            .find(|((_, other), _)| *other == key);
-        let old = timer.map(|(_, old)| std::mem::replace(old, waker.clone()));
-        drop((inner, old));
-    }
-
-    fn cancel(&self, key: u64) {
-        let mut inner = self.inner.lock().unwrap();
-        let found = inner
-            .timers
-            .keys()
-            .find(|(_, other)| *other == key)
-            .copied();
-        let old = found.and_then(|found| inner.timers.remove(&found));
-        drop((inner, old));
-    }
-
-    fn is_elapsed(&self, key: u64) -> bool {
-        let inner = self.inner.lock().unwrap();
-        !inner.timers.keys().any(|(_, other)| *other == key)
-    }
-}
 
 /// The deadlines that are registered for a delay of `duration`, which is then cancelled.
 fn deadlines_of(duration: Duration) -> Vec<Duration> {
@@ -224,15 +102,12 @@ fn a_delay_of_a_little_more_than_whole_milliseconds_is_rounded_up() {
 /// T-1
 #[test]
 fn a_delay_counts_from_its_first_poll() {
-    checked(|| {
-        let manual = Manual::new();
+    in_virtual_time(async |t| {
         let later = delay(10 * MS);
-        manual.pass(5 * MS);
-        GlobalScope.with(manual.dispatcher()).launch(later);
-        manual.run();
-        assert_eq!(manual.registered(), [15 * MS]);
-        manual.pass(10 * MS);
-        manual.run();
+        t.advance_time_by(5 * MS).await;
+        t.launch(later).join().await;
+        assert_eq!(t.current_time(), 15 * MS);
+        Ok(())
     });
 }
 
@@ -303,9 +178,11 @@ fn the_longest_delay_starts_no_timer() {
 /// T-2
 #[test]
 fn the_longest_delay_lasts_until_it_is_cancelled() {
-    root(async |scope| {
-        let job = scope.launch(delay(Duration::MAX));
-        delay(3 * MS).await;
+    in_virtual_time(async |t| {
+        let job = t.launch(delay(Duration::MAX));
+        // To the end of the clock.
+        t.advance_time_by(Duration::MAX).await;
+        t.run_current().await;
         assert!(job.is_active());
         job.cancel_and_join().await;
         Ok(())
@@ -335,14 +212,14 @@ fn a_delay_of_centuries_is_a_timer_like_any_other() {
 /// T-1
 #[test]
 fn a_cancelled_delay_takes_its_timer_back() {
-    checked(|| {
-        let manual = Manual::new();
-        let job = GlobalScope.with(manual.dispatcher()).launch(delay(10 * MS));
-        manual.run();
-        assert_eq!(manual.pending(), 1);
-        job.cancel();
-        manual.run();
-        assert_eq!(manual.pending(), 0);
+    in_virtual_time(async |t| {
+        let job = t.launch(delay(10 * MS));
+        t.run_current().await;
+        assert_eq!(t.scheduler().pending_timers(), 1);
+        job.cancel_and_join().await;
+        assert_eq!(t.scheduler().pending_timers(), 0);
+        assert_eq!(t.current_time(), Duration::ZERO);
+        Ok(())
     });
 }
 
@@ -377,6 +254,22 @@ fn a_delay_uses_the_clock_of_the_dispatcher_that_it_begins_on() {
         manual.pass(10 * MS);
         manual.run();
         assert!(job.is_completed());
+        Ok(())
+    });
+}
+
+/// T-1
+#[test]
+fn the_clock_of_a_view_is_that_of_its_base() {
+    in_virtual_time(async |t| {
+        let hour = Duration::from_secs(3600);
+        let on_view = t.with(t.dispatcher().limited_parallelism(1));
+        let sleepers = [1, 2].map(|n| on_view.launch(delay(n * hour)));
+        sleepers[0].join().await;
+        assert_eq!(t.current_time(), hour);
+        assert!(sleepers[1].is_active());
+        sleepers[1].join().await;
+        assert_eq!(t.current_time(), 2 * hour);
         Ok(())
     });
 }
@@ -768,11 +661,10 @@ fn a_coroutine_that_outlives_its_loop_can_still_launch_children() {
 /// T-1
 #[test]
 fn a_delay_that_loses_a_select_takes_its_timer_back() {
-    checked(|| {
-        let manual = Manual::new();
+    in_virtual_time(async |t| {
         let gate = CompletableDeferred::new();
         let opened = gate.clone();
-        let job = GlobalScope.with(manual.dispatcher()).launch(async move {
+        let job = t.launch(async move {
             let mut lost = pin!(delay(10 * MS));
             tokio::select! {
                 () = &mut lost => unreachable!("no time passes"),
@@ -780,11 +672,12 @@ fn a_delay_that_loses_a_select_takes_its_timer_back() {
             }
             lost.set(delay(Duration::ZERO));
         });
-        manual.run();
-        assert_eq!(manual.pending(), 1);
+        t.run_current().await;
+        assert_eq!(t.scheduler().pending_timers(), 1);
         gate.complete(());
-        manual.run();
-        assert!(job.is_completed());
-        assert_eq!(manual.pending(), 0);
+        job.join().await;
+        assert_eq!(t.scheduler().pending_timers(), 0);
+        assert_eq!(t.current_time(), Duration::ZERO);
+        Ok(())
     });
 }

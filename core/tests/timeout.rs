@@ -1,4 +1,4 @@
-//! Time-outs (T-1 to T-10, J-34, decision 13), on a clock of the tests where order counts.
+//! Time-outs (T-1 to T-10, J-34, decision 13), in virtual time wherever another thread has no part in it.
 
 #[path = "support/manual.rs"]
 mod manual;
@@ -13,8 +13,8 @@ use corox_core::{
     await_cancellation, catch_cancellation, coroutine_scope, delay, is_active, non_cancellable,
     run_blocking, supervisor_scope, with_context, with_timeout, with_timeout_or_none, yield_now,
 };
-use manual::in_manual_time;
-use support::{Log, checked, forever, root};
+use manual::Manual;
+use support::{Log, checked, forever, in_virtual_time, root};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -51,12 +51,12 @@ fn with_zero_the_time_is_out_at_once_and_the_body_is_not_called() {
 /// T-2
 #[test]
 fn the_longest_durations_are_no_limit() {
-    let (long, max) = in_manual_time(|clock| async move {
+    let (long, max) = in_virtual_time(async |t| {
         let before_max = Duration::MAX - Duration::from_nanos(1);
         let body = async |_| {
             // No timer but that of the body itself.
             delay(ms(10)).await;
-            Ok(clock.timers())
+            Ok(t.scheduler().pending_timers())
         };
         let long = with_timeout(before_max, body).await?;
         Ok((long, with_timeout(Duration::MAX, body).await?))
@@ -64,38 +64,48 @@ fn the_longest_durations_are_no_limit() {
     assert_eq!((long, max), (0, 0));
 }
 
-/// T-1
+/// T-1: the virtual clock rounds by itself.
 #[test]
 fn durations_are_rounded_up_to_milliseconds() {
-    let at = in_manual_time(|clock| async move {
+    checked(|| {
         let nanos = Duration::from_nanos(1);
-        let none = with_timeout_or_none(nanos, async |_| never().await).await?;
-        assert_eq!(none, None);
-        let first = clock.now();
-        let rounded = ms(2) + nanos;
-        with_timeout(rounded, async |_| never().await)
-            .await
-            .unwrap_err();
-        Ok((first, clock.now()))
+        let manual = Manual::new();
+        let results = GlobalScope.with(manual.dispatcher()).spawn(async move {
+            let none = with_timeout_or_none(nanos, async |_| never().await).await?;
+            let late = with_timeout(ms(2) + nanos, async |_| never().await).await;
+            Ok((none, late.unwrap_err().is_timeout()))
+        });
+        manual.run();
+        for millis in [1, 3] {
+            manual.pass(ms(millis) - nanos);
+            manual.run();
+            assert!(!results.is_completed());
+            manual.pass(nanos);
+            manual.run();
+        }
+        assert_eq!(results.completed().unwrap().unwrap(), (None, true));
+        assert_eq!(manual.registered(), [ms(1), ms(4)]);
     });
-    assert_eq!(at, (1, 4));
 }
 
 /// T-4: the body runs at once, in its caller, and a time-out that is not needed leaves no timer.
 #[test]
 fn a_body_in_time_gives_its_value_and_the_timer_is_taken_back() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         let local = 5;
         let value = with_timeout(ms(100), async |_| {
-            assert_eq!(clock.timers(), 1);
+            assert_eq!(t.scheduler().pending_timers(), 1);
             delay(ms(99)).await;
             Ok(local + 1)
         })
         .await?;
-        assert_eq!((value, clock.now(), clock.timers()), (6, 99, 0));
+        assert_eq!(
+            (value, t.current_time(), t.scheduler().pending_timers()),
+            (6, ms(99), 0)
+        );
         let failure = with_timeout(ms(100), async |_| Err::<(), _>(Error::msg("own"))).await;
         assert_eq!(failure.unwrap_err().to_string(), "own");
-        assert_eq!(clock.timers(), 0);
+        assert_eq!(t.scheduler().pending_timers(), 0);
         Ok(())
     });
 }
@@ -105,19 +115,18 @@ fn a_body_in_time_gives_its_value_and_the_timer_is_taken_back() {
 fn the_caller_goes_on_only_after_body_children_and_cleanup_have_ended() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |clock| async move {
-        let child = log.clone();
-        let time = clock.clone();
+    in_virtual_time(async move |t| {
+        let (child, time) = (log.clone(), t.scheduler().clone());
         let result = with_timeout(ms(10), async |scope| {
             scope.launch(async move {
                 let _ = catch_cancellation(forever()).await;
-                child.add(format!("child cancelled at {}", time.now()));
+                child.add(format!("child cancelled at {:?}", time.current_time()));
                 let _ = non_cancellable(async |_| {
                     delay(ms(20)).await;
                     Ok(())
                 })
                 .await;
-                child.add(format!("child ends at {}", time.now()));
+                child.add(format!("child ends at {:?}", time.current_time()));
             });
             let _guard = log.guard("body dropped");
             forever().await;
@@ -125,19 +134,16 @@ fn the_caller_goes_on_only_after_body_children_and_cleanup_have_ended() {
         })
         .await;
         assert!(result.unwrap_err().is_timeout());
-        log.add(format!("caller at {}", clock.now()));
+        log.add(format!("caller at {:?}", t.current_time()));
         Ok(())
     });
-    let mut seen = seen.take();
-    // The body and the child are both cancelled at 10, in either order.
-    seen[..2].sort();
     assert_eq!(
-        seen,
+        seen.take(),
         [
+            "child cancelled at 10ms",
             "body dropped",
-            "child cancelled at 10",
-            "child ends at 30",
-            "caller at 30"
+            "child ends at 30ms",
+            "caller at 30ms"
         ]
     );
 }
@@ -145,55 +151,71 @@ fn the_caller_goes_on_only_after_body_children_and_cleanup_have_ended() {
 /// T-6
 #[test]
 fn a_value_given_without_suspending_counts_though_the_time_is_out() {
-    in_manual_time(|clock| async move {
-        let value = with_timeout(ms(10), async |_| {
-            clock.pass(50);
-            assert!(!is_active());
-            Ok(7)
-        })
-        .await?;
-        assert_eq!(value, 7);
-        let value = with_timeout_or_none(ms(10), async |_| {
-            clock.pass(50);
-            Ok(8)
-        })
-        .await?;
-        assert_eq!(value, Some(8));
-        Ok(())
+    checked(|| {
+        let manual = Manual::new();
+        let clock = manual.clone();
+        let values = GlobalScope.with(manual.dispatcher()).spawn(async move {
+            let value = with_timeout(ms(10), async |_| {
+                clock.pass(ms(50));
+                assert!(!is_active());
+                Ok(7)
+            })
+            .await?;
+            let or_none = with_timeout_or_none(ms(10), async |_| {
+                clock.pass(ms(50));
+                Ok(8)
+            })
+            .await?;
+            Ok((value, or_none))
+        });
+        manual.run();
+        assert_eq!(values.completed().unwrap().unwrap(), (7, Some(8)));
     });
 }
 
 /// T-6: the value of a body that has suspended is dropped after the expiry, with what it owns.
 #[test]
 fn a_value_given_after_the_expiry_is_dropped() {
-    let log = Log::new();
-    let seen = log.clone();
-    in_manual_time(move |clock| async move {
-        let result = with_timeout(ms(10), async |_| {
-            yield_now().await;
-            clock.pass(50);
-            Ok(log.guard("value dropped"))
-        })
-        .await;
-        log.add("returned");
-        assert!(result.unwrap_err().is_timeout());
-        // Decision 13: so is what a body gives that has caught the expiry.
+    checked(|| {
+        let log = Log::new();
+        let (inside, manual) = (log.clone(), Manual::new());
+        let clock = manual.clone();
+        let job = GlobalScope.with(manual.dispatcher()).spawn(async move {
+            let result = with_timeout(ms(10), async |_| {
+                yield_now().await;
+                clock.pass(ms(50));
+                Ok(inside.guard("value dropped"))
+            })
+            .await;
+            inside.add("returned");
+            assert!(result.unwrap_err().is_timeout());
+            Ok(())
+        });
+        manual.run();
+        job.completed().unwrap().unwrap();
+        assert_eq!(log.take(), ["value dropped", "returned"]);
+    });
+}
+
+/// T-6, decision 13
+#[test]
+fn the_value_of_a_body_that_has_caught_the_expiry_is_dropped() {
+    in_virtual_time(async |t| {
         let caught = with_timeout_or_none(ms(10), async |_| {
             let cancelled = catch_cancellation(forever()).await.unwrap_err();
             assert!(cancelled.cause().is_timeout() && cancelled.cause().is_cancellation());
             Ok(1)
         })
         .await?;
-        assert_eq!(caught, None);
+        assert_eq!((caught, t.current_time()), (None, ms(10)));
         Ok(())
     });
-    assert_eq!(seen.take(), ["value dropped", "returned"]);
 }
 
 /// T-6, J-24
 #[test]
 fn a_failure_after_the_expiry_is_the_result() {
-    in_manual_time(|_| async move {
+    in_virtual_time(async |t| {
         for or_none in [false, true] {
             let body = async |_| {
                 let _ = catch_cancellation(forever()).await;
@@ -207,6 +229,7 @@ fn a_failure_after_the_expiry_is_the_result() {
             assert_eq!(error.to_string(), "failed late");
             assert!(!error.is_timeout());
         }
+        assert_eq!(t.current_time(), ms(20));
         Ok(())
     });
 }
@@ -214,13 +237,13 @@ fn a_failure_after_the_expiry_is_the_result() {
 /// T-7
 #[test]
 fn the_time_out_of_an_inner_scope_passes_an_outer_one_as_an_error() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         let outer = with_timeout_or_none(ms(100), async |_| {
             with_timeout(ms(10), async |_| never().await).await
         })
         .await;
         assert!(outer.unwrap_err().is_timeout());
-        assert_eq!(clock.now(), 10);
+        assert_eq!(t.current_time(), ms(10));
         Ok(())
     });
 }
@@ -230,7 +253,7 @@ fn the_time_out_of_an_inner_scope_passes_an_outer_one_as_an_error() {
 fn the_time_out_of_an_outer_scope_unwinds_through_an_inner_one() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |clock| async move {
+    in_virtual_time(async move |t| {
         let outer = with_timeout_or_none(ms(10), async |_| {
             let _outer = log.guard("outer body");
             let inner = with_timeout_or_none(ms(100), async |_| {
@@ -245,7 +268,10 @@ fn the_time_out_of_an_outer_scope_unwinds_through_an_inner_one() {
             Err::<(), _>(error)
         })
         .await?;
-        assert_eq!((outer, clock.now(), clock.timers()), (None, 10, 0));
+        assert_eq!(
+            (outer, t.current_time(), t.scheduler().pending_timers()),
+            (None, ms(10), 0)
+        );
         Ok(())
     });
     assert_eq!(
@@ -257,7 +283,7 @@ fn the_time_out_of_an_outer_scope_unwinds_through_an_inner_one() {
 /// T-7: both have fired, the outer one first.
 #[test]
 fn a_limit_that_fires_while_an_outer_one_unwinds_does_not_own_the_outcome() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         let outer = with_timeout_or_none(ms(10), async |_| {
             let inner = with_timeout_or_none(ms(20), async |_| {
                 let shielded = non_cancellable(async |_| after(30).await).await;
@@ -265,7 +291,7 @@ fn a_limit_that_fires_while_an_outer_one_unwinds_does_not_own_the_outcome() {
                 shielded
             })
             .await;
-            assert_eq!(clock.now(), 30);
+            assert_eq!(t.current_time(), ms(30));
             assert!(inner.as_ref().unwrap_err().is_timeout());
             inner
         })
@@ -278,27 +304,39 @@ fn a_limit_that_fires_while_an_outer_one_unwinds_does_not_own_the_outcome() {
 /// A runtime that shuts down wakes its timers before their time.
 #[test]
 fn a_timer_that_wakes_early_is_no_expiry() {
-    in_manual_time(|clock| async move {
-        let value = with_timeout(ms(10), async |_| {
-            clock.wake_early();
-            yield_now().await;
-            assert!(is_active());
-            after(5).await
+    checked(|| {
+        let manual = Manual::new();
+        let clock = manual.clone();
+        let late = GlobalScope.with(manual.dispatcher()).spawn(async move {
+            with_timeout(ms(10), async |_| {
+                clock.wake_early();
+                yield_now().await;
+                assert!(is_active());
+                after(5).await
+            })
+            .await?;
+            with_timeout_or_none(ms(10), async |_| {
+                clock.wake_early();
+                never().await
+            })
+            .await
         });
-        value.await?;
-        let late = with_timeout_or_none(ms(10), async |_| {
-            clock.wake_early();
-            never().await
-        });
-        assert_eq!((late.await?, clock.now()), (None, 15));
-        Ok(())
+        manual.run();
+        for millis in [5, 9] {
+            manual.pass(ms(millis));
+            manual.run();
+            assert!(!late.is_completed());
+        }
+        manual.pass(ms(1));
+        manual.run();
+        assert_eq!(late.completed().unwrap().unwrap(), None);
     });
 }
 
 /// T-7: ownership goes by identity, not by kind: a time-out carried in from elsewhere is not the own one.
 #[test]
 fn a_foreign_time_out_returned_by_the_body_is_an_error() {
-    in_manual_time(|_| async move {
+    in_virtual_time(async |t| {
         let foreign = with_timeout(ms(1), async |_| never().await).await;
         let foreign = foreign.unwrap_err();
         let inside = foreign.cause().unwrap().clone();
@@ -308,6 +346,7 @@ fn a_foreign_time_out_returned_by_the_body_is_an_error() {
             let result = with_timeout_or_none(ms(10), async |_| Err::<(), _>(given)).await;
             assert!(result.unwrap_err().ptr_eq(&error));
         }
+        assert_eq!(t.current_time(), ms(1));
         Ok(())
     });
 }
@@ -315,7 +354,7 @@ fn a_foreign_time_out_returned_by_the_body_is_an_error() {
 /// T-8 as the design has it: a failure of the coroutine that lets it escape.
 #[test]
 fn a_time_out_that_escapes_fails_the_parent() {
-    in_manual_time(|_| async move {
+    in_virtual_time(async |t| {
         let result = coroutine_scope(async |scope| {
             scope.launch(async {
                 with_timeout(ms(5), async |_| never().await).await?;
@@ -327,6 +366,7 @@ fn a_time_out_that_escapes_fails_the_parent() {
         .await;
         let error = result.unwrap_err();
         assert!(error.is_timeout() && !error.is_cancellation());
+        assert_eq!(t.current_time(), ms(5));
         Ok(())
     });
 }
@@ -334,7 +374,7 @@ fn a_time_out_that_escapes_fails_the_parent() {
 /// T-8: seen from inside it is a cancellation, so a child that ends with it is quiet.
 #[test]
 fn inside_the_scope_an_expiry_is_a_cancellation() {
-    let causes = in_manual_time(|_| async move {
+    let causes = in_virtual_time(async |t| {
         let handler = ExceptionHandler::new(|_, error| panic!("told of {error}"));
         let (tx, rx) = mpsc::channel();
         let result = with_timeout(ms(5), async |scope| {
@@ -354,7 +394,8 @@ fn inside_the_scope_an_expiry_is_a_cancellation() {
         })
         .await;
         assert!(result.is_err());
-        Ok(rx.recv().unwrap())
+        assert_eq!(t.current_time(), ms(5));
+        Ok(rx.try_recv().unwrap())
     });
     assert_eq!(causes, (true, true, true));
 }
@@ -362,15 +403,15 @@ fn inside_the_scope_an_expiry_is_a_cancellation() {
 /// T-9
 #[test]
 fn a_body_that_ends_exactly_at_the_deadline_times_out() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         let result = with_timeout_or_none(ms(100), async |_| after(100).await).await?;
-        assert_eq!((result, clock.now()), (None, 100));
+        assert_eq!((result, t.current_time()), (None, ms(100)));
         // Of two limits with one deadline the outer one was set first.
         let result = with_timeout_or_none(ms(100), async |_| {
             with_timeout(ms(100), async |_| never().await).await
         })
         .await?;
-        assert_eq!(result, None);
+        assert_eq!((result, t.current_time()), (None, ms(200)));
         Ok(())
     });
 }
@@ -385,7 +426,7 @@ fn on_an_event_loop_too_the_limit_fires_before_an_equal_delay_of_its_body() {
     });
 }
 
-/// T-10
+/// T-10: in virtual time the message would say so.
 #[test]
 fn the_message_names_the_duration_the_coroutine_and_the_line_of_the_limit() {
     root(async |scope| {
@@ -408,7 +449,7 @@ fn the_message_names_the_duration_the_coroutine_and_the_line_of_the_limit() {
 fn in_a_cancelled_coroutine_the_body_still_begins() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |_| async move {
+    in_virtual_time(async move |_| {
         supervisor_scope(async |scope| {
             scope.launch(async move {
                 Job::current().unwrap().cancel();
@@ -431,7 +472,7 @@ fn in_a_cancelled_coroutine_the_body_still_begins() {
 /// Decision 13
 #[test]
 fn in_a_shield_a_limit_fires_and_a_shield_in_a_limit_runs_to_its_end() {
-    in_manual_time(|clock| async move {
+    in_virtual_time(async |t| {
         let inner = non_cancellable(async |_| {
             Job::current().unwrap().parent().unwrap().cancel();
             with_timeout_or_none(ms(10), async |_| never().await).await
@@ -444,7 +485,7 @@ fn in_a_shield_a_limit_fires_and_a_shield_in_a_limit_runs_to_its_end() {
         })
         .await;
         assert!(cancelled.is_err());
-        assert_eq!(clock.now(), 10);
+        assert_eq!(t.current_time(), ms(10));
         let shielded = with_timeout_or_none(ms(10), async |_| {
             non_cancellable(async |_| {
                 delay(ms(30)).await;
@@ -453,7 +494,7 @@ fn in_a_shield_a_limit_fires_and_a_shield_in_a_limit_runs_to_its_end() {
             .await
         })
         .await?;
-        assert_eq!((shielded, clock.now()), (None, 40));
+        assert_eq!((shielded, t.current_time()), (None, ms(40)));
         Ok(())
     });
 }
@@ -505,7 +546,7 @@ fn a_limit_around_another_dispatcher_cancels_what_runs_there() {
 fn dropped_half_way_it_cancels_its_children_and_takes_the_timer_back() {
     let log = Log::new();
     let seen = log.clone();
-    in_manual_time(move |clock| async move {
+    in_virtual_time(async move |t| {
         let child = log.clone();
         let mut work = Box::pin(with_timeout(ms(100), async |scope| {
             scope.launch(async move {
@@ -519,9 +560,9 @@ fn dropped_half_way_it_cancels_its_children_and_takes_the_timer_back() {
         let polled = futures::poll!(work.as_mut());
         assert!(polled.is_pending());
         yield_now().await;
-        assert_eq!(clock.timers(), 1);
+        assert_eq!(t.scheduler().pending_timers(), 1);
         drop(work);
-        assert_eq!(clock.timers(), 0);
+        assert_eq!(t.scheduler().pending_timers(), 0);
         Ok(())
     });
     assert_eq!(seen.take(), ["child dropped"]);

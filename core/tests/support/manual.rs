@@ -1,4 +1,5 @@
-//! A dispatcher of tests with a clock of its own, which jumps to the next timer when nothing is left to run.
+//! A dispatcher with a clock that both go only when they are told to, for what virtual time does not have: time that passes
+//! while a body runs, timers that wake early, a task that is woken and not run yet, and the deadlines that a clock is asked for.
 #![allow(dead_code, unreachable_pub)]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -6,9 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use corox_core::{Dispatch, Dispatcher, GlobalScope, Rejected, Result, Task, TimeSource};
-
-use crate::support::checked;
+use corox_core::{Dispatch, Dispatcher, Rejected, Task, TimeSource};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -30,8 +29,9 @@ struct Clock {
 #[derive(Default)]
 struct Timers {
     passed: Duration,
-    keys: u64,
     waiting: BTreeMap<(Instant, u64), Waker>,
+    /// The deadline of every timer that was ever registered, from the beginning.
+    registered: Vec<Duration>,
 }
 
 impl Manual {
@@ -49,23 +49,23 @@ impl Manual {
         Dispatcher::new(self.clone())
     }
 
-    /// Milliseconds since the beginning.
-    pub fn now(&self) -> u64 {
-        let passed = lock(&self.0.clock.inner).passed;
-        u64::try_from(passed.as_millis()).unwrap()
+    /// Runs everything that is queued.
+    pub fn run(&self) {
+        loop {
+            let next = lock(&self.0.queue).pop_front();
+            match next {
+                Some(task) => task.run(),
+                None => return,
+            }
+        }
     }
 
-    /// How many timers wait.
-    pub fn timers(&self) -> usize {
-        lock(&self.0.clock.inner).waiting.len()
-    }
-
-    /// Lets time pass without anybody running, as a body that computes does; timers that come due fire.
-    pub fn pass(&self, millis: u64) {
+    /// Lets time pass without anybody running, and wakes those whose time has come.
+    pub fn pass(&self, time: Duration) {
         let due = {
             let clock = &self.0.clock;
             let mut inner = lock(&clock.inner);
-            inner.passed += Duration::from_millis(millis);
+            inner.passed += time;
             let after = clock.begin + inner.passed + Duration::from_nanos(1);
             let later = inner.waiting.split_off(&(after, 0));
             std::mem::replace(&mut inner.waiting, later)
@@ -83,42 +83,9 @@ impl Manual {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Runs what is queued and lets time pass to the next timer, until there is neither.
-    pub fn run(&self) {
-        loop {
-            let task = lock(&self.0.queue).pop_front();
-            if let Some(task) = task {
-                task.run();
-                continue;
-            }
-            let wait = {
-                let inner = lock(&self.0.clock.inner);
-                let next = inner.waiting.keys().next().map(|(at, _)| *at);
-                next.map(|at| at - (self.0.clock.begin + inner.passed))
-            };
-            match wait {
-                Some(wait) => self.pass(u64::try_from(wait.as_millis()).unwrap()),
-                None => return,
-            }
-        }
+    pub fn registered(&self) -> Vec<Duration> {
+        lock(&self.0.clock.inner).registered.clone()
     }
-}
-
-/// Runs `make(clock)` as a coroutine on a dispatcher of that clock, to its end.
-pub fn in_manual_time<T, F>(make: impl FnOnce(Manual) -> F + Send + 'static) -> T
-where
-    T: Clone + Send + 'static,
-    F: Future<Output = Result<T>> + Send + 'static,
-{
-    checked(|| {
-        let manual = Manual::new();
-        let body = make(manual.clone());
-        let deferred = GlobalScope.with(manual.dispatcher()).spawn(body);
-        manual.run();
-        assert_eq!(manual.timers(), 0, "timers are left");
-        let result = deferred.completed().expect("the body has ended");
-        result.expect("the body ends well")
-    })
 }
 
 impl Dispatch for Manual {
@@ -138,34 +105,38 @@ impl TimeSource for Clock {
     }
 
     fn register(&self, deadline: Instant, waker: &Waker) -> u64 {
-        let waker = waker.clone();
         let mut inner = lock(&self.inner);
-        inner.keys += 1;
-        let key = inner.keys;
-        inner.waiting.insert((deadline, key), waker);
+        let key = inner.registered.len() as u64;
+        inner.registered.push(deadline - self.begin);
+        inner.waiting.insert((deadline, key), waker.clone());
         key
     }
 
     fn set_waker(&self, key: u64, waker: &Waker) {
-        let waker = waker.clone();
-        let old = {
-            let mut inner = lock(&self.inner);
-            let slot = inner.waiting.iter_mut().find(|((_, k), _)| *k == key);
-            slot.map(|(_, slot)| std::mem::replace(slot, waker))
-        };
-        drop(old);
+        let mut inner = lock(&self.inner);
+        let slot = inner
+            .waiting
+            .iter_mut()
+            .find(|((_, other), _)| *other == key);
+        let old = slot.map(|(_, slot)| std::mem::replace(slot, waker.clone()));
+        drop((inner, old));
     }
 
     fn cancel(&self, key: u64) {
-        let old = {
-            let mut inner = lock(&self.inner);
-            let at = inner.waiting.keys().find(|(_, k)| *k == key).copied();
-            at.and_then(|at| inner.waiting.remove(&at))
-        };
-        drop(old);
+        let mut inner = lock(&self.inner);
+        let at = inner
+            .waiting
+            .keys()
+            .find(|(_, other)| *other == key)
+            .copied();
+        let old = at.and_then(|at| inner.waiting.remove(&at));
+        drop((inner, old));
     }
 
     fn is_elapsed(&self, key: u64) -> bool {
-        !lock(&self.inner).waiting.keys().any(|(_, k)| *k == key)
+        !lock(&self.inner)
+            .waiting
+            .keys()
+            .any(|(_, other)| *other == key)
     }
 }

@@ -10,6 +10,7 @@ use corox_core::{
     CompletableDeferred, CoroutineScope, Result, await_cancellation, catch_cancellation,
     non_cancellable, probe, run_blocking,
 };
+use corox_test::TestScope;
 
 /// How long a test may take before it counts as hanging.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -69,6 +70,30 @@ where
     F: AsyncFnOnce(CoroutineScope) -> Result<T> + Send + 'static,
 {
     checked(move || run_blocking(body).expect("the root ends well"))
+}
+
+/// [`checked`], with `body` as a test in virtual time, which must end well and leave no timer of the library behind.
+pub fn in_virtual_time<T, F>(body: F) -> T
+where
+    T: Send + 'static,
+    F: AsyncFnOnce(TestScope) -> Result<T> + Send + 'static,
+{
+    checked(move || {
+        let t = TestScope::default();
+        let scheduler = t.scheduler().clone();
+        let (tx, left) = sync_channel(1);
+        t.job().on_completion(move |_| {
+            // Looked at below: nobody would hear of a panic here.
+            let _ = tx.send(scheduler.pending_timers());
+        });
+        let mut value = None;
+        t.run_test(async |t| {
+            value = Some(body(t).await?);
+            Ok(())
+        });
+        assert_eq!(left.recv(), Ok(0), "timers are left");
+        value.expect("the body has ended well")
+    })
 }
 
 /// A body that does nothing until it is cancelled.
