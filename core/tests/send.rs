@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use corox_core::probe::{Installed, Reason, WaitInfo, WaitReason};
 use corox_core::{
-    Await, CancellationError, CompletableDeferred, CompletableJob, CoroutineContext, CoroutineName,
-    CoroutineScope, CoroutineStart, Deferred, Delay, Dispatcher, DisposeHandle, Error,
-    ExceptionHandler, FinallyExt, GlobalScope, Job, JobState, Join, Launcher, NonCancellable,
-    Rejected, Result, StdErrorOf, SupervisorJob, Task, UncaughtHandlerGuard, YieldNow, await_all,
-    await_cancellation, catch_cancellation, coroutine_scope, delay, join_all, non_cancellable,
-    run_blocking, supervisor_scope, try_catch_cancellation, with_context, with_timeout,
-    with_timeout_or_none, yield_now,
+    AlreadyConfigured, Await, CancelFlag, CancellableContinuation, CancellationError,
+    CompletableDeferred, CompletableJob, CoroutineContext, CoroutineName, CoroutineScope,
+    CoroutineStart, Deferred, Delay, Dispatcher, DisposeHandle, Error, ExceptionHandler, Executor,
+    FinallyExt, GlobalScope, Interrupted, Job, JobState, Join, Launcher, MainAlreadySet, MainGuard,
+    MainSlot, NonCancellable, OnAwait, OnJoin, OnTimeout, OwnedDispatcher, Rejected, Result,
+    ResumeError, Retry, SchedulerConfig, ShutdownTimedOut, StdErrorOf, StillRunning, SupervisorJob,
+    Task, UncaughtHandlerGuard, YieldNow, await_all, await_cancellation, catch_cancellation,
+    coroutine_scope, delay, join_all, non_cancellable, run_blocking, supervisor_scope,
+    try_catch_cancellation, with_context, with_timeout, with_timeout_or_none, yield_now,
 };
 use support::checked;
 
@@ -400,6 +402,14 @@ fn public_types_have_these_auto_traits() {
         CoroutineName: "Send Sync Unpin Unwind";
         NonCancellable: "Send Sync Unpin Unwind";
         Dispatcher: "Send Sync Unpin Unwind";
+        OwnedDispatcher: "Send Sync Unpin Unwind";
+        Executor: "Send Sync Unpin Unwind";
+        SchedulerConfig: "Send Sync Unpin Unwind";
+        AlreadyConfigured: "Send Sync Unpin Unwind";
+        ShutdownTimedOut: "Send Sync Unpin Unwind";
+        MainSlot: "Send Sync Unpin";
+        MainGuard: "Send Sync Unpin";
+        MainAlreadySet: "Send Sync Unpin Unwind";
         ExceptionHandler: "Send Sync Unpin Unwind";
         UncaughtHandlerGuard: "Send Sync Unpin Unwind";
         Error: "Send Sync Unpin Unwind";
@@ -407,6 +417,16 @@ fn public_types_have_these_auto_traits() {
         StdErrorOf: "Send Sync Unpin Unwind";
         Delay: "Send Sync";
         YieldNow: "Send Sync Unpin Unwind";
+        CancelFlag: "Send Sync Unpin Unwind";
+        CancellableContinuation<u8>: "Send Sync Unpin";
+        CancellableContinuation<NotSend>: "Unpin";
+        ResumeError<u8>: "Send Sync Unpin Unwind";
+        Retry: "Send Sync Unpin";
+        Interrupted: "Send Sync Unpin Unwind";
+        StillRunning: "Send Sync Unpin Unwind";
+        OnJoin: "Send Sync Unpin Unwind";
+        OnAwait<u8>: "Send Sync Unpin Unwind";
+        OnTimeout: "Send Sync";
         Task: "Send Sync Unpin Unwind";
         Rejected: "Send Sync Unpin Unwind";
         Installed: "Send Sync Unpin Unwind";
