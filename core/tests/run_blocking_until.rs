@@ -15,9 +15,18 @@ use tokio::sync::Notify;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A signal that is given by hand, as often as one likes.
+/// A signal that is given by hand, as often as one likes; how often it is listened to, and how many of those who did are gone.
 #[derive(Clone, Default)]
-struct Signal(Arc<Notify>, Arc<AtomicUsize>);
+struct Signal(Arc<Notify>, Arc<AtomicUsize>, Arc<AtomicUsize>);
+
+/// Counts its drop.
+struct Gone(Arc<AtomicUsize>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 impl Signal {
     fn give(&self) {
@@ -30,7 +39,11 @@ impl Signal {
         move || {
             let signal = signal.clone();
             signal.1.fetch_add(1, Ordering::SeqCst);
-            Box::pin(async move { signal.0.notified().await })
+            let gone = Gone(signal.2.clone());
+            Box::pin(async move {
+                let _gone = gone;
+                signal.0.notified().await;
+            })
         }
     }
 }
@@ -204,7 +217,7 @@ fn a_body_that_blocks_delays_the_return_and_not_the_report() {
     checked(|| {
         let signal = Signal::default();
         let give = signal.clone();
-        let listened = signal.1.clone();
+        let (listened, gone) = (signal.1.clone(), signal.2.clone());
         let grace = Duration::from_millis(5);
         let error = run_blocking_until(signal.listener(), grace, async |scope| {
             give.give();
@@ -212,9 +225,8 @@ fn a_body_that_blocks_delays_the_return_and_not_the_report() {
             while scope.is_active() {
                 std::thread::yield_now();
             }
-            // The grace runs out on the other thread.
-            let start = Instant::now();
-            while start.elapsed() < Duration::from_millis(300) {
+            // The grace runs out on the other thread, which reports and then listens no more.
+            while gone.load(Ordering::SeqCst) < 2 {
                 std::thread::yield_now();
             }
             Ok(())
