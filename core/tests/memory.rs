@@ -44,10 +44,9 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 const ROUNDS: isize = 200;
 
-/// The blocks that `ROUNDS` rounds leave behind, after as many to warm up. Workers of the pool may give theirs back a
-/// moment later, so it looks again for a while.
-fn left_behind(round: impl Fn()) -> isize {
-    let rounds = || (0..ROUNDS).for_each(|_| round());
+/// The blocks that `rounds`, which are `ROUNDS`, leave behind, after as many to warm up. Workers of the pool may give theirs
+/// back a moment later, so it looks again for a while.
+fn left_behind(rounds: impl Fn()) -> isize {
     rounds();
     let before = BLOCKS.load(Ordering::Relaxed);
     rounds();
@@ -63,18 +62,23 @@ fn left_behind(round: impl Fn()) -> isize {
 
 /// Nothing may be left of any round; less than half a block for each is what the harness and the pool do meanwhile.
 fn leaves_nothing(round: impl Fn() + Send + Sync + 'static) {
+    rounds_leave_nothing(move || (0..ROUNDS).for_each(|_| round()));
+}
+
+/// [`leaves_nothing`] for `ROUNDS` rounds at once.
+fn rounds_leave_nothing(rounds: impl Fn() + Send + Sync + 'static) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
 
-    let round = Arc::new(round);
+    let rounds = Arc::new(rounds);
     let with_probes = checked({
-        let round = round.clone();
-        move || left_behind(&*round)
+        let rounds = rounds.clone();
+        move || left_behind(&*rounds)
     });
     assert!(with_probes < ROUNDS / 2, "with probes: {with_probes}");
 
     assert!(!probe::is_installed());
     let (over, ended) = sync_channel(1);
-    std::thread::spawn(move || over.send(left_behind(&*round)));
+    std::thread::spawn(move || over.send(left_behind(&*rounds)));
     let without = ended.recv_timeout(Duration::from_secs(20)).unwrap();
     assert!(without < ROUNDS / 2, "without: {without}");
 }
@@ -180,10 +184,23 @@ fn waiting_leaves_nothing() {
     });
 }
 
+/// They take real time: all at once.
 #[test]
-fn a_delay_leaves_nothing() {
+fn delays_leave_nothing() {
+    rounds_leave_nothing(|| {
+        let all = run_blocking(async |scope| {
+            for _ in 0..ROUNDS {
+                scope.launch(async { delay(Duration::from_micros(1)).await });
+            }
+            Ok(())
+        });
+        all.unwrap();
+    });
+}
+
+#[test]
+fn a_delay_that_was_cancelled_leaves_nothing() {
     root_leaves_nothing(async |scope| {
-        scope.launch(async { delay(Duration::from_micros(1)).await });
         let long = scope.launch(async { delay(Duration::from_secs(60)).await });
         yield_now().await;
         long.cancel();
