@@ -1,5 +1,8 @@
 //! The probes: what is known of live coroutines, and that it costs and keeps nothing otherwise.
 
+#[path = "support/manual.rs"]
+mod manual;
+
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::pin::pin;
@@ -11,10 +14,11 @@ use std::time::Duration;
 
 use corox_core::probe::{self, Reason, WaitReason, dump, dump_of, install, live, waits_of};
 use corox_core::{
-    CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, Job, await_all,
+    CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, GlobalScope, Job, await_all,
     await_cancellation, blocking, coroutine_scope, delay, run_blocking, suspend_cancellable,
     with_context, yield_now,
 };
+use manual::Manual;
 
 /// One test at a time, for the probes belong to the process; with a limit of time.
 fn alone<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
@@ -479,28 +483,33 @@ fn a_dump_is_safe_while_coroutines_come_and_go() {
 fn probes_change_no_order() {
     fn program() -> Vec<u32> {
         let order = Arc::new(Mutex::new(Vec::new()));
-        let log = order.clone();
-        run_blocking(async |scope| {
-            for n in 0..5 {
-                let log = log.clone();
-                scope.launch(async move {
-                    log.lock().unwrap().push(n);
-                    for _ in 0..n {
-                        yield_now().await;
-                    }
-                    delay(Duration::from_millis(u64::from(5 - n))).await;
-                    log.lock().unwrap().push(10 + n);
-                });
-            }
-            Ok(())
-        })
-        .unwrap();
+        // `run_test` installs the probes.
+        let manual = Manual::new();
+        for n in 0..5 {
+            let log = order.clone();
+            GlobalScope.with(manual.dispatcher()).launch(async move {
+                log.lock().unwrap().push(n);
+                for _ in 0..n {
+                    yield_now().await;
+                }
+                log.lock().unwrap().push(10 + n);
+                delay(Duration::from_millis(u64::from(5 - n))).await;
+                log.lock().unwrap().push(20 + n);
+            });
+        }
+        manual.run();
+        for _ in 0..5 {
+            manual.pass(Duration::from_millis(1));
+            manual.run();
+        }
         let order = order.lock().unwrap();
-        order[..5].to_vec()
+        order.clone()
     }
 
     alone(|| {
         let without = program();
+        let expected = [0, 10, 1, 2, 3, 4, 11, 12, 13, 14, 24, 23, 22, 21, 20];
+        assert_eq!(without, expected);
         let probes = install();
         let with = program();
         drop(probes);

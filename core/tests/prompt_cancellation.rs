@@ -1,16 +1,19 @@
 //! Races of cancellation with results, and which suspension points look at it (J-29 to J-34, J-38).
 
+#[path = "support/manual.rs"]
+mod manual;
 mod support;
 
 use std::future::{Future, pending};
 use std::time::Duration;
 
 use corox_core::{
-    CompletableDeferred, Dispatcher, Error, Job, NonCancellable, Result, await_all,
+    CompletableDeferred, Dispatcher, Error, GlobalScope, Job, NonCancellable, Result, await_all,
     await_cancellation, catch_cancellation, coroutine_scope, delay, ensure_active, is_active,
     non_cancellable, run_blocking, supervisor_scope, try_catch_cancellation, with_context,
     yield_now,
 };
+use manual::Manual;
 use support::{Log, checked, in_virtual_time};
 
 async fn settle() {
@@ -235,36 +238,36 @@ fn a_cancellation_between_the_wake_and_the_turn_wins() {
     });
 }
 
-/// J-31: the same for a timer that fired and for a yield.
+/// J-31: the same for a timer that fired.
 #[test]
 fn a_cancellation_after_a_timer_fired_wins() {
     checked(|| {
         let log = Log::new();
-        run_blocking(async |scope| {
-            // Both timers are due at the same time, so the first one's turn is before the second's.
-            let (first, second) = (log.clone(), log.clone());
-            let target = CompletableDeferred::<Job>::new();
-            let found = target.clone();
-            scope.launch(async move {
-                let target = found.as_deferred().await.unwrap();
-                delay(Duration::from_millis(5)).await;
-                first.add("cancels");
-                target.cancel();
-            });
-            let job = scope.launch(async move {
-                yield_now().await;
-                yield_now().await;
-                delay(Duration::from_millis(5)).await;
-                second.add("unreachable");
-            });
-            target.complete(job.clone());
-            // Real time is the point: this thread is busy past the time of both, so both turns are queued before either runs.
-            settle().await;
-            std::thread::park_timeout(Duration::from_millis(20));
-            job.join().await;
-            Ok(())
-        })
-        .unwrap();
+        let manual = Manual::new();
+        let scope = GlobalScope.with(manual.dispatcher());
+        // Both timers are due at the same time, so the first one's turn is before the second's.
+        let (first, second) = (log.clone(), log.clone());
+        let target = CompletableDeferred::<Job>::new();
+        let found = target.clone();
+        scope.launch(async move {
+            let target = found.as_deferred().await.unwrap();
+            delay(Duration::from_millis(5)).await;
+            first.add("cancels");
+            target.cancel();
+        });
+        let job = scope.launch(async move {
+            yield_now().await;
+            yield_now().await;
+            delay(Duration::from_millis(5)).await;
+            second.add("unreachable");
+        });
+        target.complete(job.clone());
+        manual.run();
+        assert_eq!(manual.registered(), [Duration::from_millis(5); 2]);
+        // Both turns are queued before either runs.
+        manual.pass(Duration::from_millis(5));
+        manual.run();
+        assert!(job.is_completed() && job.is_cancelled());
         assert_eq!(log.take(), ["cancels"]);
     });
 }
