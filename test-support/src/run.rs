@@ -163,7 +163,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
     };
     let result = Cell::new(None);
     let late = Cell::new(None);
-    let end = hosting(scope.watch(), || {
+    let (end, found) = hosting(scope.watch(), || {
         let _host = corox_scheduler::host(
             runtime.handle(),
             shared.home.clone(),
@@ -174,7 +174,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
         let background = shared.background.job().clone();
         let core = shared.scheduler.clone();
         background.on_completion(move |_| core.0.wake_loop());
-        runtime.block_on(tokio::task::unconstrained(drive(Test {
+        let end = runtime.block_on(tokio::task::unconstrained(drive(Test {
             scheduler: &shared.scheduler,
             watch: &shared.watch,
             limit: &guard.limit,
@@ -189,7 +189,15 @@ pub(crate) fn run_with<R: LaunchOutput>(
                 ));
             },
             chooser,
-        })))
+        })));
+        // Told before the root is dropped, which cancels what waits.
+        let found = match end {
+            End::All => None,
+            End::Deadlock => Some(deadlock(shared)),
+            End::Endless => Some(endless(shared)),
+            End::GivenUp => Some(given_up(shared)),
+        };
+        (end, found)
     });
     drop(guard);
 
@@ -197,14 +205,9 @@ pub(crate) fn run_with<R: LaunchOutput>(
     if let Some(text) = late.take() {
         findings.push(Finding::Text(text));
     }
-    match end {
-        End::All => tell_of_leftovers(shared),
-        End::Deadlock => findings.push(Finding::Text(deadlock(shared))),
-        End::Endless => findings.push(Finding::Text(endless(shared))),
-        End::GivenUp => findings.push(Finding::Text(format!(
-            "the test was cancelled and did not end: its cleanup waits for something that does not come\n{}",
-            describe(&Arc::downgrade(shared))
-        ))),
+    findings.extend(found.map(Finding::Text));
+    if end == End::All {
+        tell_of_leftovers(shared);
     }
     let is_late = !findings.is_empty();
     if let Some(Err(error)) = result.take() {
@@ -363,6 +366,13 @@ fn deadlock(shared: &Arc<Shared>) -> String {
     format!(
         "deadlock: nothing of the test can ever run again, and this waits:\n{}",
         probe::dump_of(&live)
+    )
+}
+
+fn given_up(shared: &Arc<Shared>) -> String {
+    format!(
+        "the test was cancelled and did not end: its cleanup waits for something that does not come\n{}",
+        describe(&Arc::downgrade(shared))
     )
 }
 

@@ -1,10 +1,11 @@
 //! Exploration itself: what it counts, and that correct programs pass. The bugs that it has to find are in `planted_bugs`.
 
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use corox_core::{delay, yield_now};
+use corox_core::{await_cancellation, delay, yield_now};
 use corox_test::{Explore, explore};
 
 /// Ten coroutines that yield once have more orders than are run.
@@ -108,4 +109,23 @@ fn a_run_that_hangs_fails() {
             // Held by something that does not come, so that it is no deadlock.
             clock.real_time(std::future::pending::<()>()).await;
         });
+}
+
+/// What waits is told as it waited, not as it was cancelled for that.
+#[test]
+fn a_deadlock_is_told_with_the_waits() {
+    let outcome = catch_unwind(|| {
+        Explore::new(3).run(async |t| {
+            let silent = t.launch(async { await_cancellation().await });
+            silent.join().await;
+        })
+    });
+    let report = *outcome.unwrap_err().downcast::<String>().unwrap();
+    assert!(report.contains("deadlock"), "{report}");
+    assert_eq!(report.matches("{Active}").count(), 3, "{report}");
+    for waits in ["waits for join", "waits for await_cancellation"] {
+        let line = report.lines().find(|line| line.contains(waits));
+        let here = format!(" at {}:", file!());
+        assert!(line.is_some_and(|line| line.contains(&here)), "{report}");
+    }
 }
