@@ -124,6 +124,8 @@ pub(crate) async fn drive<R: Future<Output = ()>>(test: Test<'_, R>) -> End {
     let begin = Instant::now();
     let scheduler = test.scheduler;
     scheduler.0.begins_at(begin.into_std());
+    let explored = test.chooser.is_some();
+    scheduler.0.explored.store(explored, Ordering::Relaxed);
     {
         let mut state = scheduler.0.state.lock();
         state.running = true;

@@ -103,7 +103,7 @@ impl Drop for InTest {
 pub(crate) fn run_with<R: LaunchOutput>(
     scope: &TestScope,
     limit: Duration,
-    chooser: Option<&mut Chooser>,
+    mut chooser: Option<&mut Chooser>,
     body: impl AsyncFnOnce(TestScope) -> R,
 ) -> Findings {
     check_thread();
@@ -144,6 +144,9 @@ pub(crate) fn run_with<R: LaunchOutput>(
         stand_in.take_over();
     }
     let job = shared.job().clone();
+    if let Some(chooser) = &mut chooser {
+        chooser.begin(&job);
+    }
     let body_ended = Rc::new(Cell::new(false));
     let guard = {
         let (core, weak) = (shared.scheduler.clone(), Arc::downgrade(shared));

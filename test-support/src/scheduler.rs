@@ -14,11 +14,14 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use corox_core::harness_protocol::{being_handed_over, current_has_element, has_element};
+use corox_core::harness_protocol::{
+    being_handed_over, current_has_element, has_element, is_inline, token_of,
+};
 use corox_core::{ContextElement, CoroutineContext, Job, Rejected, Task, TimeSource};
 use parking_lot::Mutex;
 use tokio::runtime::{self, Handle};
@@ -79,6 +82,7 @@ impl TestScheduler {
     pub fn new() -> TestScheduler {
         TestScheduler(Arc::new(Core {
             begin: OnceLock::new(),
+            explored: AtomicBool::new(false),
             state: Mutex::new(State {
                 now: Duration::ZERO,
                 sequence: 0,
@@ -140,14 +144,16 @@ impl fmt::Debug for TestScheduler {
 pub(crate) struct Core {
     /// What the time zero is called as an [`Instant`].
     begin: OnceLock<Instant>,
+    /// A schedule decides what runs next.
+    pub(crate) explored: AtomicBool,
     pub(crate) state: Mutex<State>,
 }
 
 pub(crate) struct State {
     pub(crate) now: Duration,
     sequence: u64,
-    pub(crate) front: VecDeque<Ready>,
-    pub(crate) queue: VecDeque<Ready>,
+    front: VecDeque<Ready>,
+    queue: VecDeque<Ready>,
     /// How many of `front` and `queue` are not of the background.
     foreground: usize,
     pub(crate) timers: Timers,
@@ -175,7 +181,23 @@ pub(crate) struct Ready {
     at: Duration,
     number: u64,
     foreground: bool,
-    pub(crate) what: Runnable,
+    what: Runnable,
+}
+
+/// Where that is which can happen next.
+#[derive(Clone, Copy)]
+pub(crate) enum Choice {
+    Front(usize),
+    Queue(usize),
+    Timer((Duration, u64)),
+}
+
+/// Whose event it is.
+pub(crate) enum Owner<'a> {
+    Root,
+    Coroutine(Option<&'a Job>),
+    /// By the token of its job.
+    Timer(Option<u64>),
 }
 
 pub(crate) enum Runnable {
@@ -196,6 +218,8 @@ pub(crate) struct Timers {
 struct Timer {
     waker: Waker,
     foreground: bool,
+    /// The coroutine that has set it, by the token of its job, if a schedule decides what runs.
+    owner: Option<u64>,
 }
 
 impl Timers {
@@ -268,10 +292,46 @@ impl State {
         (key.0 <= self.now).then_some(*key)
     }
 
-    /// Takes out the first timer whose time has come.
-    pub(crate) fn next_timer(&mut self) -> Option<Next> {
-        let timer = self.due_timer()?;
-        self.fire(timer)
+    /// All that can happen at this time, in the order in which [`next`](State::next) has it happen.
+    pub(crate) fn choices(&self) -> Vec<Choice> {
+        let mut choices: Vec<_> = (0..self.front.len()).map(Choice::Front).collect();
+        let due = |key: &&(Duration, u64)| key.0 <= self.now;
+        let mut timers = self.timers.order.keys().take_while(due).peekable();
+        for (at, ready) in self.queue.iter().enumerate() {
+            let key = (ready.at, ready.number);
+            while let Some(timer) = timers.next_if(|timer| **timer < key) {
+                choices.push(Choice::Timer(*timer));
+            }
+            choices.push(Choice::Queue(at));
+        }
+        choices.extend(timers.copied().map(Choice::Timer));
+        choices
+    }
+
+    /// Whose a choice is.
+    pub(crate) fn owner(&self, choice: Choice) -> Owner<'_> {
+        let ready = match choice {
+            Choice::Front(at) => &self.front[at],
+            Choice::Queue(at) => &self.queue[at],
+            Choice::Timer(key) => {
+                let timer = self.timers.order.get(&key);
+                return Owner::Timer(timer.and_then(|timer| timer.owner));
+            }
+        };
+        match &ready.what {
+            Runnable::Root(_) => Owner::Root,
+            Runnable::Task(_, job) => Owner::Coroutine(job.as_ref()),
+        }
+    }
+
+    /// Takes out what was chosen.
+    pub(crate) fn take(&mut self, choice: Choice) -> Option<Next> {
+        let ready = match choice {
+            Choice::Front(at) => self.front.remove(at)?,
+            Choice::Queue(at) => self.queue.remove(at)?,
+            Choice::Timer(key) => return self.fire(key),
+        };
+        Some(self.taken(ready))
     }
 
     fn fire(&mut self, (_, number): (Duration, u64)) -> Option<Next> {
@@ -280,7 +340,7 @@ impl State {
             .map(|timer| Next::Fire(timer.waker))
     }
 
-    pub(crate) fn taken(&mut self, ready: Ready) -> Next {
+    fn taken(&mut self, ready: Ready) -> Next {
         self.foreground -= usize::from(ready.foreground);
         Next::Run(ready.what)
     }
@@ -410,6 +470,18 @@ impl Core {
         drop(ready);
     }
 
+    /// The current coroutine, not the scope inside of it.
+    fn owner(&self) -> Option<u64> {
+        if !self.explored.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut job = Job::current()?;
+        while is_inline(&job) {
+            job = job.parent()?;
+        }
+        Some(token_of(&job))
+    }
+
     /// Has the loop look at its state again.
     pub(crate) fn wake_loop(&self) {
         let driver = self.state.lock().driver.take();
@@ -445,6 +517,7 @@ impl TimeSource for Core {
         let timer = Timer {
             waker: waker.clone(),
             foreground: !current_has_element::<Background>(),
+            owner: self.owner(),
         };
         let mut state = self.state.lock();
         let number = state.number();

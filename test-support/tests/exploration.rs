@@ -1,12 +1,18 @@
 //! Exploration itself: what it counts, and that correct programs pass. The bugs that it has to find are in `planted_bugs`.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use corox_core::{await_cancellation, delay, yield_now};
-use corox_test::{Explore, explore};
+use corox_core::{Result, await_cancellation, delay, with_timeout_or_none, yield_now};
+use corox_test::{EventLog, Explore, TestScope, assert_events, explore, run_test};
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
 
 /// Ten coroutines that yield once have more orders than are run.
 #[test]
@@ -43,7 +49,7 @@ fn a_program_without_choice_has_one_schedule() {
 #[test]
 fn the_schedules_follow_from_the_seed() {
     let orders = |seed| {
-        let orders = std::cell::RefCell::new(Vec::new());
+        let orders = RefCell::new(Vec::new());
         Explore::new(50).seed(seed).run(async |t| {
             let log = corox_test::EventLog::new();
             for n in 0..4 {
@@ -109,6 +115,78 @@ fn a_run_that_hangs_fails() {
             // Held by something that does not come, so that it is no deadlock.
             clock.real_time(std::future::pending::<()>()).await;
         });
+}
+
+/// At one instant: a delay, a time-out that was set after it, and what yields in between.
+async fn many_at_one_instant(t: TestScope, log: EventLog) -> Result<()> {
+    let given_up = Arc::new(AtomicBool::new(false));
+    let (sees, log_of_first) = (given_up.clone(), log.clone());
+    t.launch(async move {
+        delay(ms(10)).await;
+        log_of_first.add(format!("given up: {}", sees.load(Ordering::Relaxed)));
+        yield_now().await;
+        log_of_first.add(format!("now it is: {}", sees.load(Ordering::Relaxed)));
+    });
+    let log_of_second = log.clone();
+    t.launch(async move {
+        let answer = with_timeout_or_none(ms(10), async |scope| {
+            scope
+                .job()
+                .on_cancelling(move |_| given_up.store(true, Ordering::Relaxed));
+            silence().await
+        });
+        log_of_second.add(format!("answered: {}", answer.await?.is_some()));
+        Ok(())
+    });
+    for n in 0..3 {
+        let log = log.clone();
+        t.launch(async move {
+            delay(ms(10)).await;
+            log.add(format!("{n} once"));
+            yield_now().await;
+            log.add(format!("{n} twice"));
+        });
+    }
+    delay(ms(10)).await;
+    log.add("body");
+    Ok(())
+}
+
+async fn silence() -> Result<()> {
+    await_cancellation().await
+}
+
+/// A time-out is not over before what was due earlier at the same instant has run.
+#[test]
+fn the_first_schedule_is_the_order_of_run_test() {
+    let log = EventLog::new();
+    run_test(async |t| many_at_one_instant(t, log.clone()).await);
+    let order = log.take();
+    assert_eq!(order[0], "body");
+    assert_eq!(order[1], "given up: false");
+    Explore::new(1).run(async |t| many_at_one_instant(t, log.clone()).await);
+    assert_events(&log.take(), &order);
+}
+
+/// Also the timers of one instant have many orders, those among them that have a time-out first.
+#[test]
+fn what_is_due_at_one_instant_comes_in_any_order() {
+    let seen = RefCell::new(HashSet::new());
+    Explore::new(300).run(async |t| {
+        let log = EventLog::new();
+        many_at_one_instant(t.clone(), log.clone()).await?;
+        t.advance_until_idle().await;
+        let events = log.take();
+        assert_eq!(events.len(), 10);
+        seen.borrow_mut().insert(events);
+        Ok(())
+    });
+    let seen = seen.into_inner();
+    assert!(seen.len() > 200, "{}", seen.len());
+    let first = |text: &str| seen.iter().any(|events| events[0] == text);
+    assert!(first("answered: false") && first("given up: false") && first("2 once"));
+    let early = "given up: true".to_owned();
+    assert!(seen.iter().any(|events| events.contains(&early)));
 }
 
 /// What waits is told as it waited, not as it was cancelled for that.

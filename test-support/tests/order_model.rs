@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corox_core::{CoroutineScope, delay, yield_now};
-use corox_test::{EventLog, TestScope, run_test};
+use corox_test::{EventLog, Explore, TestScope, run_test};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -184,15 +184,19 @@ fn check(programs: Vec<Vec<Step>>, moves: Vec<Move>) {
     };
     let (expected, end) = model.play(&moves);
     let log = EventLog::of();
-    let t = TestScope::default();
-    let real = Real {
-        programs: Arc::new(programs),
+    let programs = Arc::new(programs);
+    let real = |t: &TestScope| Real {
+        programs: programs.clone(),
         log: log.clone(),
         clock: t.clone(),
     };
-    t.run_test(async |_| real.play(&moves).await);
-    assert_eq!(log.events(), expected);
+    let t = TestScope::default();
+    t.run_test(async |t| real(&t).play(&moves).await);
+    assert_eq!(log.take(), expected);
     assert_eq!(t.current_time(), Duration::from_millis(end));
+    // The first schedule of an exploration is that order.
+    Explore::new(1).run(async |t| real(&t).play(&moves).await);
+    assert_eq!(log.take(), expected);
 }
 
 proptest! {

@@ -6,17 +6,21 @@ use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 
 use corox_core::harness_protocol::token_of;
+use corox_core::{Job, probe};
 
 use super::strategy::{Id, Strategy};
-use crate::scheduler::{Next, Runnable, State};
+use crate::scheduler::{Choice, Next, Owner, State};
 
-/// What has no job of its own: workers of views.
+/// What has no job of its own: workers of views, timers that were set elsewhere.
 const NOBODY: Id = Id::MAX;
+
+/// The body of the test.
+const ROOT: Id = 0;
 
 /// See the module.
 pub(crate) struct Chooser {
     strategy: Strategy,
-    /// The coroutines, by the token of their job.
+    /// The coroutines, by the token of their job; the body of the test is 0.
     ids: HashMap<u64, Id>,
     with_names: bool,
     trace: Trace,
@@ -66,28 +70,26 @@ impl Chooser {
         self.trace
     }
 
-    /// Takes out what runs next: the timers that are due first, then one of those that are ready.
-    pub(crate) fn next(&mut self, state: &mut State) -> Option<Next> {
-        if let Some(timer) = state.next_timer() {
-            return Some(timer);
-        }
-        while let Some(ready) = state.front.pop_back() {
-            state.queue.push_front(ready);
-        }
-        let place = match state.queue.len() {
-            0 => return None,
-            1 => 0,
-            _ => self.decide(state),
-        };
-        let ready = state.queue.remove(place)?;
-        Some(state.taken(ready))
+    /// A run of the test with this job.
+    pub(crate) fn begin(&mut self, root: &Job) {
+        self.ids.insert(token_of(root), ROOT);
     }
 
-    fn decide(&mut self, state: &State) -> usize {
-        let ids: Vec<Id> = state
-            .queue
+    /// Takes out what happens next, one of those that are ready and of the timers that are due.
+    pub(crate) fn next(&mut self, state: &mut State) -> Option<Next> {
+        let choices = state.choices();
+        let place = match choices.len() {
+            0 => return None,
+            1 => 0,
+            _ => self.decide(state, &choices),
+        };
+        state.take(choices[place])
+    }
+
+    fn decide(&mut self, state: &State, choices: &[Choice]) -> usize {
+        let ids: Vec<Id> = choices
             .iter()
-            .map(|ready| self.id(&ready.what))
+            .map(|choice| self.id(state.owner(*choice)))
             .collect();
         let decision = self.trace.decisions;
         let place = self.strategy.choose(decision, &ids);
@@ -96,40 +98,51 @@ impl Chooser {
         if place > 0 {
             self.trace.switches.push((decision, place as u32));
             if self.with_names {
-                self.name(state, place);
+                let [first, chosen] = [0, place].map(|at| name(state.owner(choices[at])));
+                self.name(state, &first, &chosen);
             }
         }
         place
     }
 
-    fn name(&mut self, state: &State, place: usize) {
+    fn name(&mut self, state: &State, first: &str, chosen: &str) {
         let mut text = String::new();
         let number = self.trace.switches.len();
         let _ = writeln!(
             text,
-            "{number:3}. at {:?}: {}\n     runs before {}",
-            state.now,
-            name(&state.queue[place].what),
-            name(&state.queue[0].what)
+            "{number:3}. at {:?}: {chosen}\n     runs before {first}",
+            state.now
         );
         self.trace.names.push(text);
     }
 
-    fn id(&mut self, what: &Runnable) -> Id {
-        let token = match what {
-            Runnable::Root(_) => return 0,
-            Runnable::Task(_, None) => return NOBODY,
-            Runnable::Task(_, Some(job)) => token_of(job),
+    fn id(&mut self, owner: Owner<'_>) -> Id {
+        let token = match owner {
+            Owner::Root => return ROOT,
+            Owner::Coroutine(job) => job.map(token_of),
+            Owner::Timer(token) => token,
         };
-        let fresh = self.ids.len() as Id + 1;
+        let Some(token) = token else { return NOBODY };
+        let fresh = self.ids.len() as Id;
         *self.ids.entry(token).or_insert(fresh)
     }
 }
 
-fn name(what: &Runnable) -> String {
-    match what {
-        Runnable::Root(_) => "the body of the test".to_owned(),
-        Runnable::Task(_, None) => "a worker of a view".to_owned(),
-        Runnable::Task(_, Some(job)) => format!("{job}, launched at {}", job.location()),
+fn name(owner: Owner<'_>) -> String {
+    match owner {
+        Owner::Root => "the body of the test".to_owned(),
+        Owner::Coroutine(None) => "a worker of a view".to_owned(),
+        Owner::Coroutine(Some(job)) => launched(job),
+        Owner::Timer(token) => {
+            let mut live = probe::live().into_iter();
+            match live.find(|job| Some(token_of(job)) == token) {
+                Some(job) => format!("a timer of {}", launched(&job)),
+                None => "a timer".to_owned(),
+            }
+        }
     }
+}
+
+fn launched(job: &Job) -> String {
+    format!("{job}, launched at {}", job.location())
 }

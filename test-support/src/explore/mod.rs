@@ -70,10 +70,10 @@ pub fn explore<R: LaunchOutput>(n: usize, body: impl AsyncFn(TestScope) -> R) ->
 /// Runs a test in virtual time under many schedules: seeded orders of the coroutines that are ready at the same instant.
 ///
 /// A schedule decides, whenever more than one coroutine of the test's dispatchers is ready, which of them runs up to its next
-/// suspension. The first schedule is the order of [`run_test`](crate::run_test), first come first served. Of the others half
-/// choose at random; the other half gives the coroutines random priorities, runs the highest, and lowers it at a few random
-/// points ([`depth`](Explore::depth)). The same number gives the same schedules each time, unless the [`seed`](Explore::seed) is
-/// changed.
+/// suspension; a delay or a time-out that is due is one more to choose from. The first schedule is the order of
+/// [`run_test`](crate::run_test), first come first served. Of the others half choose at random; the other half gives the
+/// coroutines random priorities, runs the highest, and lowers it at a few random points ([`depth`](Explore::depth)). The same
+/// number gives the same schedules each time, unless the [`seed`](Explore::seed) is changed.
 ///
 /// The test must do the same whenever it is given the same schedule: what it depends on beside that, threads, sockets, real time,
 /// random numbers, cannot be replayed. The order of [`select_unbiased`](corox_core::select_unbiased) belongs to the schedule. Tasks
