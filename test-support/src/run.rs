@@ -31,13 +31,15 @@ pub(crate) enum Finding {
     Failure(Error),
     /// The harness says so.
     Text(String),
+    /// The harness says that the limit of real time is over.
+    TooLate(String),
 }
 
 impl Finding {
     pub(crate) fn text(&self) -> String {
         match self {
             Finding::Failure(error) => format!("{error:?}"),
-            Finding::Text(text) => text.clone(),
+            Finding::Text(text) | Finding::TooLate(text) => text.clone(),
         }
     }
 }
@@ -206,7 +208,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
 
     let mut findings = Findings::new();
     if let Some(text) = late.take() {
-        findings.push(Finding::Text(text));
+        findings.push(Finding::TooLate(text));
     }
     findings.extend(found.map(Finding::Text));
     if end == End::All {
@@ -251,10 +253,14 @@ impl Finding {
         matches!(self, Finding::Failure(error) if error.is_panic())
     }
 
+    pub(crate) fn is_too_late(&self) -> bool {
+        matches!(self, Finding::TooLate(_))
+    }
+
     fn failure(&self) -> Option<&Error> {
         match self {
             Finding::Failure(error) => Some(error),
-            Finding::Text(_) => None,
+            Finding::Text(_) | Finding::TooLate(_) => None,
         }
     }
 }

@@ -1,14 +1,21 @@
 //! Exploration itself: what it counts, and that correct programs pass. The bugs that it has to find are in `planted_bugs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::panic::catch_unwind;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use corox_core::{Result, await_cancellation, delay, with_timeout_or_none, yield_now};
+use corox_core::{Result, await_cancellation, delay, join_all, with_timeout_or_none, yield_now};
 use corox_test::{EventLog, Explore, TestScope, assert_events, explore, run_test};
+
+async fn ask(times: u32) {
+    for _ in 0..times {
+        yield_now().await;
+    }
+}
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -113,7 +120,7 @@ fn a_run_that_hangs_fails() {
         .run(async |t| {
             let clock = t.clone();
             // Held by something that does not come, so that it is no deadlock.
-            clock.real_time(std::future::pending::<()>()).await;
+            clock.real_time(pending::<()>()).await;
         });
 }
 
@@ -206,4 +213,71 @@ fn a_deadlock_is_told_with_the_waits() {
         let here = format!(" at {}:", file!());
         assert!(line.is_some_and(|line| line.contains(&here)), "{report}");
     }
+}
+
+/// Each run of that would take its limit.
+#[test]
+fn a_run_that_hangs_is_not_shrunk() {
+    let runs = Cell::new(0);
+    let explore = Explore::new(100).limit(ms(400));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        explore.run(async |t| {
+            runs.set(runs.get() + 1);
+            let first = t.launch(ask(3));
+            let others = [(); 3].map(|()| t.launch(ask(3)));
+            join_all(&others).await;
+            if !first.is_completed() {
+                // A loop that nobody ends.
+                loop {
+                    yield_now().await;
+                }
+            }
+        })
+    }));
+    let report = *outcome.unwrap_err().downcast::<String>().unwrap();
+    let start = format!("schedule {} of 100 fails", runs.get());
+    assert!(report.starts_with(&start), "{report}");
+    assert!(report.contains("has not completed after 400ms"), "{report}");
+    assert!(!report.contains("no switch is needed"), "{report}");
+    let seed = report.lines().last().unwrap();
+    let kinds = ["replay: COROX_SEED=random:", "replay: COROX_SEED=pct:"];
+    assert!(kinds.iter().any(|kind| seed.starts_with(kind)), "{report}");
+}
+
+/// A failure stays the failure that it is, though runs with fewer switches hang; and they do not take a limit each.
+#[test]
+fn a_failure_is_not_shrunk_to_a_run_that_hangs() {
+    let bad = RefCell::new(None);
+    let hung = Cell::new(0);
+    let explore = Explore::new(100).limit(ms(400));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        explore.run(async |t| {
+            let log = EventLog::new();
+            let jobs = ["a", "b", "c", "d"].map(|name| {
+                let log = log.clone();
+                t.launch(async move { log.add(name) })
+            });
+            join_all(&jobs).await;
+            let order = log.take().concat();
+            let known = bad.borrow().clone();
+            match known {
+                _ if order == "abcd" => {}
+                Some(known) if known != order => {
+                    hung.set(hung.get() + 1);
+                    t.real_time(pending::<()>()).await;
+                }
+                // The first one that begins with the last.
+                _ if order.starts_with('d') && order != "dabc" => {
+                    *bad.borrow_mut() = Some(order);
+                    panic!("the order is bad");
+                }
+                _ => {}
+            }
+        })
+    }));
+    let report = *outcome.unwrap_err().downcast::<String>().unwrap();
+    assert!(report.contains("the order is bad"), "{report}");
+    assert!(!report.contains("has not completed"), "{report}");
+    assert!(report.contains("replay: COROX_SEED=switches:"), "{report}");
+    assert_eq!(hung.get(), 1, "{report}");
 }

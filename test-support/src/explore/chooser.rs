@@ -17,6 +17,9 @@ const NOBODY: Id = Id::MAX;
 /// The body of the test.
 const ROOT: Id = 0;
 
+/// How many switches are put into words: there are many more if a run has been replayed that goes on and on.
+const NAMED: usize = 100;
+
 /// See the module.
 pub(crate) struct Chooser {
     strategy: Strategy,
@@ -52,7 +55,12 @@ impl Trace {
 
     /// The switches in words, if names were asked for.
     pub(crate) fn describe(&self) -> String {
-        self.names.concat()
+        let mut text = self.names.concat();
+        let more = self.switches.len() - self.names.len();
+        if more > 0 && !text.is_empty() {
+            let _ = write!(text, "     and {more} more");
+        }
+        text
     }
 }
 
@@ -97,7 +105,7 @@ impl Chooser {
         (ids.len(), place).hash(&mut self.trace.hasher);
         if place > 0 {
             self.trace.switches.push((decision, place as u32));
-            if self.with_names {
+            if self.with_names && self.trace.names.len() < NAMED {
                 let [first, chosen] = [0, place].map(|at| name(state.owner(choices[at])));
                 self.name(state, &first, &chosen);
             }

@@ -19,7 +19,7 @@ mod strategy;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corox_core::LaunchOutput;
 use corox_core::harness_protocol::set_select_seed;
@@ -31,7 +31,7 @@ use seed::Seed;
 
 use crate::TestScope;
 use crate::limit;
-use crate::run::{Findings, run_with};
+use crate::run::{Finding, Findings, run_with};
 
 /// The environment variable that has [`explore`] run one schedule only, that of a failure it has reported.
 pub const SEED_VARIABLE: &str = "COROX_SEED";
@@ -257,6 +257,12 @@ pub(crate) struct Run {
     trace: Trace,
 }
 
+impl Run {
+    fn is_too_late(&self) -> bool {
+        self.findings.iter().any(Finding::is_too_late)
+    }
+}
+
 #[track_caller]
 fn run_one<R: LaunchOutput>(
     seed: &Seed,
@@ -306,10 +312,20 @@ fn fail<R: LaunchOutput>(
     limit: Duration,
     body: &impl AsyncFn(TestScope) -> R,
 ) {
+    if run.is_too_late() {
+        let which = format!("{which}; a run that takes too long is not shrunk");
+        tell(&which, seed, &run);
+    }
     let all = run.trace.switches();
+    let begun = Instant::now();
     let least = shrink::shrink(&all, |switches| {
+        // Some that do not fail as this one did may take their limit each.
+        if begun.elapsed() > limit {
+            return false;
+        }
         let seed = Seed::switches(seed.number(), switches);
-        !run_one(&seed, limit, false, body).findings.is_empty()
+        let run = run_one(&seed, limit, false, body);
+        !run.findings.is_empty() && !run.is_too_late()
     });
     let shrunk = Seed::switches(seed.number(), &least);
     let again = run_one(&shrunk, limit, true, body);
@@ -340,12 +356,12 @@ fn tell(which: &str, seed: &Seed, run: &Run) -> ! {
         }
     }
     let forced = run.trace.describe();
-    if forced.is_empty() {
+    if run.trace.switches().is_empty() {
         let _ = writeln!(
             text,
             "no switch is needed: it fails in the order of run_test"
         );
-    } else {
+    } else if !forced.is_empty() {
         let _ = writeln!(text, "forced switches:\n{}", forced.trim_end());
     }
     let _ = write!(text, "replay: {SEED_VARIABLE}={seed}");
