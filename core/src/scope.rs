@@ -310,8 +310,8 @@ impl CoroutineScope {
     /// As [`launch`](CoroutineScope::launch), with a body that need not be `Send`.
     ///
     /// It stays on this thread, which must be that of the event loop that the scope runs on: inside
-    /// [`run_blocking`](crate::run_blocking), or on a
-    /// [single-thread context](crate::new_single_thread_context). It is cancelled, started and woken from anywhere, and polled
+    /// [`run_blocking`](crate::run_blocking), on a
+    /// [single-thread context](crate::new_single_thread_context), or in a `run_test` of the crate corox-test. It is cancelled, started and woken from anywhere, and polled
     /// and dropped only here. A body that is left when the loop ends, because nobody waits for it, is dropped before that, and
     /// its sections that cannot be cancelled with it.
     ///

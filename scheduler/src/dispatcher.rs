@@ -52,6 +52,12 @@ pub trait Dispatch: Send + Sync + 'static {
         true
     }
 
+    /// Whether this very thread is that of a [`host`](crate::host), and the only one that runs the dispatcher's tasks, so that
+    /// [`Task::new_local`] is possible.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// The clock and timers of this dispatcher, if it has its own.
     fn time_source(&self) -> Option<Arc<dyn TimeSource>> {
         None
@@ -357,11 +363,13 @@ impl Dispatcher {
         }
     }
 
-    /// Whether this is the event loop of this very thread, on which [`Task::new_local`] is possible.
+    /// Whether this is the event loop of this very thread, on which [`Task::new_local`] is possible, or a custom one that
+    /// [says so](Dispatch::is_local).
     pub fn is_local(&self) -> bool {
         match &self.kind {
             Kind::Loop(events) => event_loop::is_of_this_thread(events),
             Kind::Immediate(base) => base.is_local(),
+            Kind::Custom(custom) => custom.is_local(),
             Kind::Main => main_slot::current().is_some_and(|main| main.is_local()),
             _ => false,
         }

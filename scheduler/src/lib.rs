@@ -28,7 +28,7 @@ pub use event_loop::block_on;
 pub use executor::Executor;
 pub use fallback::fallback;
 pub use home::Home;
-pub use host::{HostGuard, host};
+pub use host::{HostGuard, host, hosted};
 pub use io::run_in_place;
 pub use main_slot::{MainAlreadySet, MainGuard, MainSlot, set_main};
 pub use owned::{OwnedDispatcher, new_fixed_thread_pool_context, new_single_thread_context};

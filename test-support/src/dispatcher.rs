@@ -26,6 +26,12 @@ impl Dispatch for TestDispatch {
         !self.in_place
     }
 
+    fn is_local(&self) -> bool {
+        let hosted = corox_scheduler::hosted();
+        let scheduler = hosted.as_ref().and_then(scheduler_of);
+        scheduler.is_some_and(|own| own.is(&self.scheduler))
+    }
+
     fn has_immediate(&self) -> bool {
         false
     }

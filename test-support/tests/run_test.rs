@@ -1,6 +1,8 @@
 //! The life of a test: V-8 to V-15, and bad input.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
@@ -773,4 +775,100 @@ fn recorded_orders_are_compared_with_the_first_difference_marked() {
     assert_eq!(log.take(), [(ms(1), "a")]);
     assert!(log.events().is_empty());
     assert_events::<u8, u8>(&[], &[]);
+}
+
+/// Bodies that are not `Send`.
+#[test]
+fn local_bodies_run_in_a_test() {
+    let log = EventLog::new();
+    run_test(async |t| {
+        let shared = Rc::new(Cell::new(0));
+        for n in 1..=3 {
+            let shared = shared.clone();
+            t.launch_local(async move {
+                delay(ms(10 * n)).await;
+                shared.set(shared.get() + n);
+            });
+        }
+        let own = shared.clone();
+        let sum = t.spawn_local(async move {
+            tokio::time::sleep(ms(25)).await;
+            Ok(own.get())
+        });
+        assert_eq!(sum.await?, 3);
+        let other = StandardTestDispatcher::on(t.scheduler());
+        let own = shared.clone();
+        t.with(&other)
+            .launch_local(async move { own.set(own.get() + 10) })
+            .join()
+            .await;
+        t.advance_until_idle().await;
+        assert_eq!(shared.get(), 16);
+        // Cancelled from another thread it is dropped here.
+        let (here, kept) = (std::thread::current().id(), log.clone());
+        let dropped = scopeguard(shared, move || {
+            kept.add(format!(
+                "dropped here: {}",
+                std::thread::current().id() == here
+            ));
+        });
+        let job = t.launch_local(async move {
+            let _dropped = dropped;
+            await_cancellation().await
+        });
+        t.run_current().await;
+        let thread = std::thread::spawn(move || job.cancel());
+        thread.join().unwrap();
+        Ok(())
+    });
+    log.assert(["dropped here: true"]);
+}
+
+struct OnDrop<F: FnMut()>(#[allow(dead_code)] Rc<Cell<u64>>, F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.1)();
+    }
+}
+
+fn scopeguard<F: FnMut()>(kept: Rc<Cell<u64>>, f: F) -> OnDrop<F> {
+    OnDrop(kept, f)
+}
+
+/// What a test leaves of them is dropped on its thread.
+#[test]
+fn local_bodies_that_are_left_are_dropped_with_the_test() {
+    let log = EventLog::new();
+    run_test(async |t| {
+        let scope = CoroutineScope::new(t.dispatcher().clone());
+        let kept = log.clone();
+        let dropped = scopeguard(Rc::default(), move || kept.add("dropped"));
+        scope.launch_local(async move {
+            let _dropped = dropped;
+            await_cancellation().await
+        });
+        t.run_current().await;
+    });
+    log.assert(["dropped"]);
+}
+
+/// Elsewhere they are refused.
+#[test]
+fn local_bodies_are_refused_before_the_test_and_on_other_threads() {
+    let t = TestScope::default();
+    let text = failure_of(|| drop(t.launch_local(async {})));
+    assert!(
+        text.contains("must be the event loop of its dispatcher"),
+        "{text}"
+    );
+    t.run_test(async |t| {
+        let scope = (*t).clone();
+        let thread = std::thread::spawn(move || failure_of(|| drop(scope.launch_local(async {}))));
+        let text = thread.join().unwrap();
+        assert!(
+            text.contains("must be the event loop of its dispatcher"),
+            "{text}"
+        );
+    });
 }

@@ -20,18 +20,26 @@ use std::task::{Context, Poll};
 
 use super::current::Current;
 use super::{Event, EventLoop};
+use crate::host::{self, HostKey};
 use crate::task::report;
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The futures of one loop, on its thread.
 #[derive(Default)]
-pub(super) struct Locals {
+pub(crate) struct Locals {
     last: Cell<u64>,
     kept: RefCell<BTreeMap<u64, LocalFuture>>,
 }
 
 impl Locals {
+    fn add(&self, future: LocalFuture) -> u64 {
+        let number = self.last.get() + 1;
+        self.last.set(number);
+        self.keep(number, future);
+        number
+    }
+
     fn take(&self, number: u64) -> Option<LocalFuture> {
         self.kept.borrow_mut().remove(&number)
     }
@@ -41,12 +49,12 @@ impl Locals {
         debug_assert!(old.is_none(), "numbers are not used twice");
     }
 
-    pub(super) fn discard(&self, number: u64) {
+    pub(crate) fn discard(&self, number: u64) {
         discard(self.take(number));
     }
 
     /// Drops them all, and those that their destructors add.
-    pub(super) fn discard_all(&self) {
+    pub(crate) fn discard_all(&self) {
         loop {
             let first = self.kept.borrow_mut().pop_first();
             match first {
@@ -64,9 +72,35 @@ fn discard(future: Option<LocalFuture>) {
     }
 }
 
+/// Who keeps a future.
+#[derive(Clone)]
+enum Keeper {
+    Loop(Arc<EventLoop>),
+    Host(Arc<HostKey>),
+}
+
+impl Keeper {
+    /// The one whose thread this is, and who runs coroutines now.
+    fn here() -> Option<Keeper> {
+        match Current::get() {
+            Some(current) if !current.is_parked() => Some(Keeper::Loop(current.events.clone())),
+            Some(_) => None,
+            None => host::key().map(Keeper::Host),
+        }
+    }
+
+    /// Calls `f` with what it keeps, if this is its thread.
+    fn with<R>(&self, f: impl FnOnce(&Locals) -> R) -> Option<R> {
+        match self {
+            Keeper::Loop(events) => Current::of(events).map(|current| f(&current.locals)),
+            Keeper::Host(key) => host::locals_of(key).map(|locals| f(&locals)),
+        }
+    }
+}
+
 /// Stands for a future of a loop, and is `Send`.
 pub(crate) struct Local {
-    events: Arc<EventLoop>,
+    keeper: Keeper,
     number: u64,
     over: bool,
 }
@@ -74,18 +108,20 @@ pub(crate) struct Local {
 impl Local {
     /// Leaves `future` with the loop of this thread; gives it back if there is none that runs coroutines.
     pub(crate) fn new<F: Future<Output = ()> + 'static>(future: F) -> Result<Local, F> {
-        let current = match Current::get() {
-            Some(current) if !current.is_parked() => current,
-            _ => return Err(future),
+        let Some(keeper) = Keeper::here() else {
+            return Err(future);
         };
-        let number = current.locals.last.get() + 1;
-        current.locals.last.set(number);
-        current.locals.keep(number, Box::pin(future));
-        Ok(Local {
-            events: current.events.clone(),
-            number,
-            over: false,
-        })
+        let mut future = Some(future);
+        let added = keeper.with(|locals| future.take().map(|future| locals.add(Box::pin(future))));
+        match (added.flatten(), future) {
+            (Some(number), _) => Ok(Local {
+                keeper,
+                number,
+                over: false,
+            }),
+            (None, Some(future)) => Err(future),
+            (None, None) => unreachable!("it was either taken or is still here"),
+        }
     }
 }
 
@@ -93,17 +129,21 @@ impl Future for Local {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(current) = Current::of(&self.events) else {
+        let number = self.number;
+        let Some(taken) = self.keeper.with(|locals| locals.take(number)) else {
             // The loop has ended, or its dispatcher was closed: the loop's thread drops the future.
             return Poll::Ready(());
         };
-        let Some(mut future) = current.locals.take(self.number) else {
+        let Some(mut future) = taken else {
             self.over = true;
             return Poll::Ready(());
         };
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => {
-                current.locals.keep(self.number, future);
+                let mut future = Some(future);
+                let keep =
+                    |locals: &Locals| future.take().map(|future| locals.keep(number, future));
+                self.keeper.with(keep);
                 return Poll::Pending;
             }
             Ok(Poll::Ready(())) => {}
@@ -117,13 +157,14 @@ impl Future for Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        if self.over {
+        let number = self.number;
+        if self.over || self.keeper.with(|locals| locals.discard(number)).is_some() {
             return;
         }
-        match Current::of(&self.events) {
-            Some(current) => current.locals.discard(self.number),
-            // If the loop has ended the future has gone with it.
-            None => drop(self.events.push(Event::Discard(self.number))),
+        // If the loop has ended the future has gone with it.
+        match &self.keeper {
+            Keeper::Loop(events) => drop(events.push(Event::Discard(number))),
+            Keeper::Host(key) => key.discard_later(number),
         }
     }
 }

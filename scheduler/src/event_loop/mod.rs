@@ -22,7 +22,7 @@ use crate::task::report;
 use crate::{Rejected, Task, TimeSource, Wakeup};
 use current::Current;
 pub(crate) use current::{current, is_of_this_thread};
-pub(crate) use local::Local;
+pub(crate) use local::{Local, Locals};
 use queued::Queued;
 pub use run::block_on;
 pub(crate) use run::block_on_owned;
