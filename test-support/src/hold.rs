@@ -16,7 +16,9 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use corox_core::harness_protocol::{Watch, dispatcher_of, has_element, has_live_body, is_inline};
+use corox_core::harness_protocol::{
+    Watch, dispatcher_of, has_element, has_live_body, is_inline, token_of,
+};
 use corox_core::{Error, Job, Task, probe};
 use corox_scheduler::{Wakeup, fallback};
 use parking_lot::Mutex;
@@ -43,8 +45,8 @@ pub(crate) struct TreeWatch {
     failures: Arc<Failures>,
     /// tokio's runtime of the test, once that runs.
     runtime: OnceLock<runtime::Id>,
-    /// The job of the background scope.
-    background: OnceLock<Job>,
+    /// The token of the background scope's job, whose context has this watch.
+    background: OnceLock<u64>,
     /// Coroutines of the test on other dispatchers; some may have ended.
     outside: Mutex<Vec<Job>>,
     in_flight: AtomicUsize,
@@ -76,7 +78,7 @@ impl TreeWatch {
     }
 
     pub(crate) fn set_background(&self, job: &Job) {
-        let _ = self.background.set(job.clone());
+        let _ = self.background.set(token_of(job));
     }
 
     fn is_outside(&self, job: &Job) -> bool {
@@ -255,7 +257,9 @@ impl TreeWatch {
             return;
         };
         if has_element::<Background>(job)
-            && job.parent().is_some_and(|parent| parent.ptr_eq(background))
+            && job
+                .parent()
+                .is_some_and(|parent| token_of(&parent) == *background)
         {
             let failures = self.failures.clone();
             job.on_completion(move |cause| {

@@ -1,0 +1,124 @@
+//! Code under test that does what a harness does not expect.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corox_core::{
+    ContextElement, CoroutineScope, Dispatcher, await_cancellation, delay, non_cancellable,
+};
+use corox_test::{TestScope, explore};
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// The text of the panic of `test`, which must panic.
+fn failure_of(test: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(test)).expect_err("the test must fail");
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => match payload.downcast::<&str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(_) => panic!("a payload that is no text"),
+        },
+    }
+}
+
+/// Part of the context of a whole test.
+struct Everywhere(#[allow(dead_code)] Arc<()>);
+impl ContextElement for Everywhere {}
+
+/// Runs `test` with something that it has in the context of its scopes, and asserts that nothing of that is left.
+fn leaves_nothing(test: impl FnOnce(Everywhere)) {
+    let held = Arc::new(());
+    let weak = Arc::downgrade(&held);
+    test(Everywhere(held));
+    // What a failed test has left is cleaned up on other threads.
+    let begun = Instant::now();
+    while weak.strong_count() > 0 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "a test was not freed"
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_test_is_freed_however_it_ends() {
+    leaves_nothing(|everywhere| {
+        TestScope::new(everywhere).run_test(async |t| {
+            t.launch(async { delay(ms(10)).await });
+            t.background_scope()
+                .launch(async { await_cancellation().await });
+            t.with(Dispatcher::DEFAULT).launch(async {});
+        });
+    });
+    leaves_nothing(|everywhere| {
+        let t = TestScope::new(everywhere);
+        t.launch(async { delay(ms(10)).await });
+        t.background_scope()
+            .launch(async { await_cancellation().await });
+    });
+    leaves_nothing(|everywhere| {
+        let text = failure_of(|| {
+            TestScope::new(everywhere).run_test(async |t| {
+                let held = t.clone();
+                t.launch(async move {
+                    let _held = held;
+                    await_cancellation().await
+                });
+                t.launch(async { panic!("as planned") });
+                await_cancellation().await;
+            });
+        });
+        assert_eq!(text, "as planned");
+    });
+}
+
+#[test]
+fn a_test_that_was_given_up_is_freed() {
+    leaves_nothing(|everywhere| {
+        let (tx, rx) = tokio::sync::oneshot::channel::<()>();
+        let text = failure_of(|| {
+            TestScope::new(everywhere).run_test_within(ms(1), async |t| {
+                let held = t.clone();
+                t.launch(async move {
+                    let _held = held;
+                    let _ = non_cancellable(async |_| Ok(rx.await?)).await;
+                });
+            });
+        });
+        assert!(text.contains("was cancelled and did not end"), "{text}");
+        drop(tx);
+    });
+    leaves_nothing(|everywhere| {
+        let text = failure_of(|| {
+            TestScope::new(everywhere).run_test(async |t| {
+                let held = t.clone();
+                let own = CoroutineScope::new(t.dispatcher().clone());
+                own.launch(async move {
+                    let _held = held;
+                    loop {
+                        delay(ms(1000)).await;
+                    }
+                });
+            });
+        });
+        assert!(text.contains("go on and on"), "{text}");
+    });
+    leaves_nothing(|everywhere| {
+        let text = failure_of(|| {
+            let everywhere = Arc::new(everywhere);
+            explore(3, async |t| {
+                let held = (t.clone(), everywhere.clone());
+                t.launch(async move {
+                    let _held = held;
+                    await_cancellation().await
+                });
+            });
+        });
+        assert!(text.contains("deadlock"), "{text}");
+    });
+}
