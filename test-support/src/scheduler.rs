@@ -311,6 +311,12 @@ impl State {
     }
 }
 
+/// Whether a timer that fires at this moment wakes what is being handed over. A coroutine that it has resumed in place does not
+/// do so in the timer's stead.
+fn is_fired() -> bool {
+    FIRING.get() && Job::current().is_none()
+}
+
 /// Runs a turn of the loop.
 pub(crate) fn in_loop<R>(f: impl FnOnce() -> R) -> R {
     struct Reset;
@@ -360,7 +366,7 @@ impl Core {
         let job = being_handed_over();
         self.refresh();
         let foreground = !job.as_ref().is_some_and(has_element::<Background>);
-        let front = FIRING.get();
+        let front = is_fired();
         let driver = {
             let mut state = self.state.lock();
             if state.over {
@@ -375,7 +381,7 @@ impl Core {
     }
 
     pub(crate) fn push_root(&self, root: Arc<RootWaker>) {
-        let front = FIRING.get();
+        let front = is_fired();
         let driver = {
             let mut state = self.state.lock();
             state.push(Runnable::Root(root), true, front);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use corox_core::{
     ContextElement, CoroutineScope, Dispatcher, await_cancellation, delay, non_cancellable,
 };
-use corox_test::{TestScope, explore};
+use corox_test::{EventLog, TestScope, UnconfinedTestDispatcher, explore, run_test};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -120,5 +120,32 @@ fn a_test_that_was_given_up_is_freed() {
             });
         });
         assert!(text.contains("deadlock"), "{text}");
+    });
+}
+
+/// V-1: a coroutine that is resumed in place by its timer does not give what it launches and wakes its own place in the order.
+#[test]
+fn what_a_coroutine_in_place_launches_comes_after_what_is_due() {
+    run_test(async |t| {
+        let in_place = [
+            Dispatcher::UNCONFINED,
+            UnconfinedTestDispatcher::on(t.scheduler()).into(),
+        ];
+        for dispatcher in in_place {
+            let log = EventLog::new();
+            let (scope, own) = (t.clone(), log.clone());
+            t.with(dispatcher).launch(async move {
+                delay(ms(100)).await;
+                own.add("in place");
+                scope.launch(async move { own.add("launched") });
+            });
+            let own = log.clone();
+            t.launch(async move {
+                delay(ms(100)).await;
+                own.add("due");
+            });
+            t.advance_until_idle().await;
+            log.assert(["in place", "due", "launched"]);
+        }
     });
 }
