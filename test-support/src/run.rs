@@ -123,6 +123,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
         root.abandon(Error::cancellation("there were failures before the test"));
         shared.background.cancel();
         shared.end();
+        shared.scheduler.0.test_ended();
         let mut findings = vec![Finding::Text(
             "there were failures that nobody took before this test began; they are no failures of its body".to_owned(),
         )];
@@ -229,7 +230,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
     drop(running);
     {
         let _context = runtime.enter();
-        shared.scheduler.0.finish();
+        shared.scheduler.0.test_ended();
     }
     // Calls of `spawn_blocking` that go on are not waited for: nobody in the test does.
     runtime.shutdown_background();

@@ -90,6 +90,7 @@ impl TestScheduler {
                 controls: Controls::default(),
                 clock: None,
                 running: false,
+                scopes: 0,
                 over: false,
             }),
         }))
@@ -158,8 +159,10 @@ pub(crate) struct State {
     pub(crate) clock: Option<Clock>,
     /// A loop drives the scheduler.
     pub(crate) running: bool,
-    /// The last loop has ended, and no scope waits for another one.
-    pub(crate) over: bool,
+    /// How many scopes have a test that has not ended.
+    scopes: usize,
+    /// The last of them has gone: nobody will run anything here.
+    over: bool,
 }
 
 /// How tokio's clock and that of a scheduler belong together.
@@ -285,11 +288,25 @@ impl State {
         Next::Run(ready.what)
     }
 
-    fn take_ready(&mut self) -> Vec<Ready> {
-        self.foreground = 0;
-        let front = std::mem::take(&mut self.front);
-        let queue = std::mem::take(&mut self.queue);
-        front.into_iter().chain(queue).collect()
+    /// Takes out what is ready for which `test` holds.
+    fn take_ready(&mut self, mut test: impl FnMut(&Runnable) -> bool) -> Vec<Ready> {
+        let mut taken = Vec::new();
+        for queue in [&mut self.front, &mut self.queue] {
+            for ready in std::mem::take(queue) {
+                if test(&ready.what) {
+                    self.foreground -= usize::from(ready.foreground);
+                    taken.push(ready);
+                } else {
+                    queue.push_back(ready);
+                }
+            }
+        }
+        taken
+    }
+
+    fn scope_gone(&mut self) {
+        self.scopes -= 1;
+        self.over = self.scopes == 0;
     }
 
     pub(crate) fn is_nothing_ready(&self) -> bool {
@@ -390,17 +407,29 @@ impl Core {
         wake(driver);
     }
 
-    /// No loop drives the scheduler any more. What is ready yet is refused, so that it is cancelled and cleaned up elsewhere.
-    pub(crate) fn finish(&self) {
+    /// A scope is made: what is launched in it waits for its test.
+    pub(crate) fn scope_made(&self) {
+        let mut state = self.state.lock();
+        state.scopes += 1;
+        state.over = false;
+    }
+
+    /// The test of a scope has ended. After the last one, what is ready yet is refused, so that it is cancelled and cleaned up
+    /// elsewhere; before that it waits for the next test.
+    pub(crate) fn test_ended(&self) {
         let (ready, timers, controls) = {
             let mut state = self.state.lock();
             state.running = false;
             state.clock = None;
-            state.over = true;
             state.driver = None;
-            let timers = std::mem::take(&mut state.timers);
+            state.scope_gone();
             let controls = std::mem::take(&mut state.controls);
-            (state.take_ready(), timers, controls)
+            if state.over {
+                let timers = std::mem::take(&mut state.timers);
+                (state.take_ready(|_| true), timers, controls)
+            } else {
+                (Vec::new(), Timers::default(), controls)
+            }
         };
         for ready in ready {
             if let Runnable::Task(task, _) = ready.what {
@@ -411,9 +440,17 @@ impl Core {
         drop((timers, controls));
     }
 
-    /// Drops what is ready: nobody will ever run it.
-    pub(crate) fn discard(&self) {
-        let ready = self.state.lock().take_ready();
+    /// A scope has gone without a test: what of it is ready is dropped; after the last scope, everything.
+    pub(crate) fn dropped_without_test(&self, is_of_scope: impl Fn(&Job) -> bool) {
+        let ready = {
+            let mut state = self.state.lock();
+            state.scope_gone();
+            let all = state.over;
+            state.take_ready(|what| match what {
+                Runnable::Task(_, Some(job)) => all || is_of_scope(job),
+                Runnable::Task(_, None) | Runnable::Root(_) => all,
+            })
+        };
         drop(ready);
     }
 

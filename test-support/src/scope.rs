@@ -7,8 +7,8 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corox_core::harness_protocol::{Root, Watch};
-use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, LaunchOutput};
+use corox_core::harness_protocol::{Root, Watch, is_watched_by};
+use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, Job, LaunchOutput};
 use corox_scheduler::Home;
 use parking_lot::Mutex;
 
@@ -104,8 +104,7 @@ impl TestScope {
             "the context of a TestScope has two schedulers: that of its dispatcher and another TestScheduler; make the dispatcher \
              with `StandardTestDispatcher::on(&scheduler)`"
         );
-        // What is launched before the test waits for it.
-        scheduler.0.state.lock().over = false;
+        scheduler.0.scope_made();
         let failures = Failures::new();
         let watch = TreeWatch::new(scheduler.clone(), failures.clone());
         let (main, stand_in) = main_dispatcher::stand_in(dispatcher.clone());
@@ -293,7 +292,9 @@ impl Drop for Shared {
                 "the TestScope was dropped without a test",
             ));
             self.background.cancel();
-            self.scheduler.0.discard();
+            let watch = self.watch.clone() as Arc<dyn Watch>;
+            let is_own = |job: &Job| is_watched_by(job, &watch);
+            self.scheduler.0.dropped_without_test(is_own);
             self.watch.end();
         }
     }

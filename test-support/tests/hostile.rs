@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corox_core::{
-    ContextElement, CoroutineScope, Dispatcher, await_cancellation, delay, non_cancellable,
+    ContextElement, CoroutineScope, Dispatcher, Error, await_cancellation, delay, non_cancellable,
+    yield_now,
 };
-use corox_test::{EventLog, TestScope, UnconfinedTestDispatcher, explore, run_test};
+use corox_test::{
+    EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
+    run_test,
+};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -74,6 +78,19 @@ fn a_test_is_freed_however_it_ends() {
             });
         });
         assert_eq!(text, "as planned");
+    });
+    leaves_nothing(|everywhere| {
+        let text = failure_of(|| {
+            let scheduler = TestScheduler::new();
+            let t = TestScope::new(UnconfinedTestDispatcher::on(&scheduler) + everywhere);
+            let held = t.clone();
+            t.with(StandardTestDispatcher::on(&scheduler))
+                .launch(async move { drop(held) });
+            t.background_scope()
+                .launch(async { Err::<(), _>(Error::msg("too early")) });
+            t.run_test(async |_| {});
+        });
+        assert!(text.contains("before this test began"), "{text}");
     });
 }
 
@@ -147,5 +164,39 @@ fn what_a_coroutine_in_place_launches_comes_after_what_is_due() {
             t.advance_until_idle().await;
             log.assert(["in place", "due", "launched"]);
         }
+    });
+}
+
+/// The end of one test is not that of a scope whose test is still to come.
+#[test]
+fn a_scope_waits_for_its_test_while_others_on_its_scheduler_end() {
+    let scheduler = TestScheduler::new();
+    let scopes = [(); 3].map(|()| TestScope::new(&scheduler));
+    let early = scopes[1].launch(async { delay(ms(5)).await });
+    scopes[0].run_test(async |_| delay(ms(10)).await);
+    for t in &scopes[1..] {
+        t.run_test(async |t| {
+            let job = t.launch(async { delay(ms(10)).await });
+            job.join().await;
+            assert!(!job.is_cancelled());
+        });
+    }
+    assert!(early.is_completed() && !early.is_cancelled());
+    assert_eq!(scheduler.current_time(), ms(30));
+    let late = scopes[2].launch(async {});
+    assert!(late.is_cancelled());
+}
+
+/// A scope that goes without a test takes only what is its own with it.
+#[test]
+fn a_scope_without_a_test_leaves_the_others_on_its_scheduler_alone() {
+    run_test(async |t| {
+        let job = t.launch(async { yield_now().await });
+        let other = TestScope::new(t.scheduler());
+        let dropped = other.launch(async {});
+        drop(other);
+        assert!(dropped.is_cancelled() && dropped.is_completed());
+        job.join().await;
+        assert!(!job.is_cancelled());
     });
 }
