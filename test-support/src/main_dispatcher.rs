@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use corox_core::{Dispatcher, MainAlreadySet, MainGuard, MainSlot};
 use parking_lot::Mutex;
@@ -25,9 +26,21 @@ struct ThreadMain {
 
 #[derive(Default)]
 struct StandIn {
-    dispatcher: Option<Dispatcher>,
+    /// With the number of its guard: several may have the same dispatcher.
+    dispatcher: Option<(u64, Dispatcher)>,
     set: Option<MainGuard>,
 }
+
+impl StandIn {
+    fn is_of(&self, number: u64) -> bool {
+        self.dispatcher
+            .as_ref()
+            .is_some_and(|(of, _)| *of == number)
+    }
+}
+
+/// The numbers of the guards.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl ThreadMain {
     fn get() -> Arc<ThreadMain> {
@@ -37,7 +50,7 @@ impl ThreadMain {
     /// Fills an empty slot.
     fn fill(&self) {
         let mut stand_in = self.stand_in.lock();
-        if let (Some(dispatcher), None) = (stand_in.dispatcher.clone(), &stand_in.set) {
+        if let (Some((_, dispatcher)), None) = (stand_in.dispatcher.clone(), &stand_in.set) {
             stand_in.set = self.slot.set(dispatcher).ok();
         }
     }
@@ -52,17 +65,25 @@ impl ThreadMain {
 /// slot of the thread.
 pub(crate) fn stand_in(dispatcher: Dispatcher) -> (MainSlot, StandInGuard) {
     let main = ThreadMain::get();
+    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     main.stand_in
         .lock()
         .dispatcher
-        .get_or_insert(dispatcher.clone());
+        .get_or_insert((number, dispatcher.clone()));
     main.fill();
-    (main.slot.clone(), StandInGuard { main, dispatcher })
+    let slot = main.slot.clone();
+    let guard = StandInGuard {
+        main,
+        number,
+        dispatcher,
+    };
+    (slot, guard)
 }
 
 /// See [`stand_in`].
 pub(crate) struct StandInGuard {
     main: Arc<ThreadMain>,
+    number: u64,
     dispatcher: Dispatcher,
 }
 
@@ -71,10 +92,10 @@ impl StandInGuard {
     pub(crate) fn take_over(&self) {
         let old = {
             let mut stand_in = self.main.stand_in.lock();
-            if stand_in.dispatcher.as_ref() == Some(&self.dispatcher) {
+            if stand_in.is_of(self.number) {
                 return;
             }
-            let dispatcher = Some(self.dispatcher.clone());
+            let dispatcher = Some((self.number, self.dispatcher.clone()));
             std::mem::replace(
                 &mut *stand_in,
                 StandIn {
@@ -91,7 +112,7 @@ impl StandInGuard {
 impl Drop for StandInGuard {
     fn drop(&mut self) {
         let mut stand_in = self.main.stand_in.lock();
-        if stand_in.dispatcher.as_ref() == Some(&self.dispatcher) {
+        if stand_in.is_of(self.number) {
             let old = std::mem::take(&mut *stand_in);
             drop(stand_in);
             drop(old);

@@ -200,3 +200,13 @@ fn a_scope_without_a_test_leaves_the_others_on_its_scheduler_alone() {
         assert!(!job.is_cancelled());
     });
 }
+
+#[test]
+fn main_stays_when_another_scope_on_the_dispatcher_goes() {
+    run_test(async |t| {
+        drop(TestScope::new(t.dispatcher().clone()));
+        let screen = CoroutineScope::main();
+        screen.launch(async { delay(ms(10)).await }).join().await;
+        assert_eq!(t.current_time(), ms(10));
+    });
+}
