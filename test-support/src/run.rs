@@ -116,7 +116,6 @@ pub(crate) fn run_with<R: LaunchOutput>(
         );
     };
     let _in_test = InTest::enter();
-    let _probes = probe::install();
     let running = shared.failures.begin();
     let before = shared.failures.take();
     if !before.is_empty() {

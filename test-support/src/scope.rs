@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corox_core::harness_protocol::{Root, Watch, is_watched_by};
-use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, Job, LaunchOutput};
+use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, Job, LaunchOutput, probe};
 use corox_scheduler::Home;
 use parking_lot::Mutex;
 
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) watch: Arc<TreeWatch>,
     /// The root, before it runs.
     pub(crate) root: Mutex<Option<Root>>,
+    /// What holds the clock is known only of coroutines that were launched, and have begun to wait, with the probes there.
+    _probes: probe::Installed,
     /// Until the end of the test.
     pub(crate) stand_in: Mutex<Option<StandInGuard>>,
 }
@@ -104,6 +106,7 @@ impl TestScope {
             "the context of a TestScope has two schedulers: that of its dispatcher and another TestScheduler; make the dispatcher \
              with `StandardTestDispatcher::on(&scheduler)`"
         );
+        let probes = probe::install();
         scheduler.0.scope_made();
         let failures = Failures::new();
         let watch = TreeWatch::new(scheduler.clone(), failures.clone());
@@ -122,6 +125,7 @@ impl TestScope {
             failures,
             watch,
             root: Mutex::new(Some(root)),
+            _probes: probes,
             stand_in: Mutex::new(Some(stand_in)),
         }))
     }

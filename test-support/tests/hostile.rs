@@ -1,7 +1,9 @@
 //! Code under test that does what a harness does not expect.
 
+use std::future::{Future, IntoFuture, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use corox_core::{
@@ -209,4 +211,40 @@ fn main_stays_when_another_scope_on_the_dispatcher_goes() {
         screen.launch(async { delay(ms(10)).await }).join().await;
         assert_eq!(t.current_time(), ms(10));
     });
+}
+
+/// Also of coroutines that began to wait before the test it is known what they wait for.
+#[test]
+fn a_coroutine_elsewhere_that_has_waited_before_the_test_lets_the_clock_go() {
+    let t = TestScope::default();
+    let inner = t.spawn(async {
+        delay(ms(100)).await;
+        Ok(1)
+    });
+    let (tx, rx) = mpsc::channel();
+    let outer = t.with(Dispatcher::DEFAULT).spawn(async move {
+        let mut inner = pin!(inner.into_future());
+        poll_fn(|cx| {
+            let polled = inner.as_mut().poll(cx);
+            tx.send(()).unwrap();
+            polled
+        })
+        .await
+    });
+    rx.recv().unwrap();
+    t.run_test(async |t| {
+        assert_eq!(outer.await?, 1);
+        assert_eq!(t.current_time(), ms(100));
+        Ok(())
+    });
+}
+
+/// A dump shows the whole tree, the test itself included.
+#[test]
+fn the_body_of_a_hanging_test_is_in_its_dump() {
+    let text = failure_of(|| {
+        TestScope::default().run_test_within(ms(1), async |_| await_cancellation().await);
+    });
+    assert!(text.contains("TestCoroutine{Active}"), "{text}");
+    assert!(text.contains("waits for await_cancellation"), "{text}");
 }
