@@ -5,6 +5,7 @@ mod root;
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 use corox_scheduler::{Dispatcher, Task};
@@ -38,6 +39,10 @@ pub(crate) struct Watched {
     /// Launched by the tree, and not in it: `GlobalScope`, a scope of its own.
     free: bool,
 }
+
+// A harness notes what it is told under locks of its own: unwinding elsewhere leaves nothing half-changed.
+impl UnwindSafe for Watched {}
+impl RefUnwindSafe for Watched {}
 
 impl Watched {
     pub(crate) fn of_free_root(&self) -> Watched {
