@@ -333,6 +333,7 @@ impl<T: Send + 'static> Future for Await<T> {
         match this.waiting.poll(&this.job, cx) {
             Poll::Ready(()) => match read_final(&this.job) {
                 Some(result) => {
+                    this.reason.end();
                     if let Err(error) = &result {
                         error.note_awaited(this.reason.location());
                     }

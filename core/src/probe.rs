@@ -214,6 +214,8 @@ pub struct Reason(
 /// let mut reason = WaitReason::here(&Reason("my_lock"));
 /// // in `poll`, before `Pending`:
 /// reason.note(|| "table 7".to_owned());
+/// // and before `Ready`:
+/// reason.end();
 /// ```
 #[derive(Debug)]
 pub struct WaitReason {
@@ -270,13 +272,25 @@ impl WaitReason {
         };
         registry.waits.insert(self.noted, wait);
     }
+
+    /// Takes the note back: the wait has ended, though the future may live on.
+    #[inline]
+    pub fn end(&mut self) {
+        if self.noted != 0 {
+            self.end_slowly();
+        }
+    }
+
+    #[cold]
+    fn end_slowly(&mut self) {
+        let removed = REGISTRY.lock().waits.remove(&self.noted);
+        self.noted = 0;
+        drop(removed);
+    }
 }
 
 impl Drop for WaitReason {
     fn drop(&mut self) {
-        if self.noted != 0 {
-            let removed = REGISTRY.lock().waits.remove(&self.noted);
-            drop(removed);
-        }
+        self.end();
     }
 }

@@ -270,6 +270,7 @@ where
         }
         *this.over = true;
         *this.hold = None;
+        this.reason.end();
         Poll::Ready(match this.job.final_cause() {
             Some(cause) => {
                 cause.note_awaited(this.job.location());

@@ -267,6 +267,40 @@ fn a_wait_is_known_exactly_while_it_lasts() {
     });
 }
 
+/// Also while its future lives on: one that is polled by reference, as loops around a `select!` do.
+#[test]
+fn a_wait_that_has_ended_is_forgotten_before_its_future_goes() {
+    alone(|| {
+        let probes = install();
+        run_blocking(async |scope| {
+            let own = Job::current().unwrap();
+            let child = scope.spawn(async {
+                yield_now().await;
+                Ok(1)
+            });
+            let mut short = pin!(delay(Duration::from_millis(1)));
+            let mut join = pin!(child.join());
+            let mut value = pin!(child.into_future());
+            let mut call = pin!(blocking(|_| Ok(2)));
+            let mut callback = pin!(suspend_cancellable(|continuation| {
+                std::thread::spawn(move || continuation.resume(3).unwrap());
+            }));
+            short.as_mut().await;
+            join.as_mut().await;
+            let values = (
+                value.as_mut().await?,
+                call.as_mut().await?,
+                callback.as_mut().await?,
+            );
+            assert_eq!(values, (1, 2, 3));
+            assert_eq!(waits_of(&own), []);
+            Ok(())
+        })
+        .unwrap();
+        drop(probes);
+    });
+}
+
 /// The waits of several branches in one body.
 #[test]
 fn a_body_may_wait_for_several_things() {

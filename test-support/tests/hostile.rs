@@ -248,3 +248,22 @@ fn the_body_of_a_hanging_test_is_in_its_dump() {
     assert!(text.contains("TestCoroutine{Active}"), "{text}");
     assert!(text.contains("waits for await_cancellation"), "{text}");
 }
+
+/// A wait that has ended does not hold the clock, though its future is still there.
+#[test]
+fn a_delay_elsewhere_that_has_ended_lets_the_clock_go() {
+    run_test(async |t| {
+        let inner = t.spawn(async {
+            delay(ms(100)).await;
+            Ok(1)
+        });
+        let outer = t.with(Dispatcher::DEFAULT).spawn(async move {
+            let mut short = pin!(delay(ms(1)));
+            short.as_mut().await;
+            inner.await
+        });
+        assert_eq!(outer.await?, 1);
+        assert_eq!(t.current_time(), ms(100));
+        Ok(())
+    });
+}
