@@ -293,7 +293,7 @@ impl<T> Await<T> {
             job,
             result: PhantomData,
             waiting: Waiting::default(),
-            reason: probe::WaitReason::here(&probe::Reason("await")),
+            reason: probe::WaitReason::here(&probe::Reason("await")).by_coroutines(),
             started: false,
         }
     }

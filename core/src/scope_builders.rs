@@ -223,7 +223,7 @@ impl<F: Future, T> ScopeFuture<F, T> {
             hold,
             value: None,
             over: false,
-            reason: WaitReason::at(&Reason("children"), location),
+            reason: WaitReason::at(&Reason("children"), location).by_coroutines(),
         }
     }
 

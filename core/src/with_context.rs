@@ -201,7 +201,7 @@ where
         result: PhantomData,
         section,
         waiting: Waiting::default(),
-        reason: WaitReason::at(&named.reason, location),
+        reason: WaitReason::at(&named.reason, location).by_coroutines(),
         dropped: named.dropped,
         over: false,
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use corox_core::probe::{self, Reason, WaitReason, dump, dump_of, install, live, waits_of};
 use corox_core::{
     CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, Job, await_all,
-    await_cancellation, blocking, coroutine_scope, delay, run_blocking, suspend_cancellable,
-    with_context, yield_now,
+    await_cancellation, blocking, coroutine_scope, delay, on, run_blocking, select,
+    suspend_cancellable, with_context, yield_now,
 };
 
 /// One test at a time, for the probes belong to the process; with a limit of time.
@@ -294,6 +294,41 @@ fn a_wait_that_has_ended_is_forgotten_before_its_future_goes() {
             );
             assert_eq!(values, (1, 2, 3));
             assert_eq!(waits_of(&own), []);
+            Ok(())
+        })
+        .unwrap();
+        drop(probes);
+    });
+}
+
+/// What only coroutines and jobs can end is told apart from what may come from anywhere.
+#[test]
+fn a_wait_tells_whether_coroutines_end_it() {
+    async fn ends_by_coroutines(future: impl Future) -> bool {
+        let mut future = pin!(future);
+        let polled = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        let waits = waits_of(&Job::current().unwrap());
+        assert_eq!(waits.len(), 1, "{waits:?}");
+        waits[0].by_coroutines
+    }
+    alone(|| {
+        let probes = install();
+        run_blocking(async |_| {
+            let target = CompletableDeferred::<u8>::new();
+            let minute = Duration::from_secs(60);
+            assert!(ends_by_coroutines(target.join()).await);
+            assert!(ends_by_coroutines(await_cancellation()).await);
+            assert!(ends_by_coroutines(select((target.on_join(),))).await);
+            assert!(!ends_by_coroutines(delay(minute)).await);
+            let callback = suspend_cancellable::<(), _>(std::mem::forget);
+            assert!(!ends_by_coroutines(callback).await);
+            let foreign = on(std::future::pending::<()>());
+            let either = select((target.on_join(), foreign));
+            assert!(!ends_by_coroutines(either).await);
+            target.cancel();
             Ok(())
         })
         .unwrap();

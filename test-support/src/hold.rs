@@ -7,7 +7,7 @@
 //!                 handed over              run
 //!   (suspended) ───────────────> in flight ────> (suspended)      in flight: counted, exactly
 //!        │
-//!        ├── waits for a job of corox only ──> does not hold: what it waits for does, or is of the test
+//!        ├── waits for coroutines only ──> does not hold: what it waits for does, or is of the test
 //!        └── waits for anything else: a real delay, a socket, another library ──> holds
 //! ```
 
@@ -28,16 +28,6 @@ use crate::TestScheduler;
 use crate::dispatcher::scheduler_of;
 use crate::failures::Failures;
 use crate::scheduler::Background;
-
-/// Waits that end when a job does something, and not by themselves.
-const UNTIMED: [&str; 6] = [
-    "join",
-    "await",
-    "await_all",
-    "children",
-    "with_context",
-    "await_cancellation",
-];
 
 /// Watches the tree of a test.
 pub(crate) struct TreeWatch {
@@ -189,7 +179,7 @@ fn takes_real_time(job: &Job) -> bool {
         return false;
     }
     let waits = probe::waits_of(job);
-    waits.is_empty() || waits.iter().any(|wait| !UNTIMED.contains(&wait.what))
+    waits.is_empty() || waits.iter().any(|wait| !wait.by_coroutines)
 }
 
 impl Watch for TreeWatch {

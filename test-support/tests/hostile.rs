@@ -7,8 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use corox_core::{
-    ContextElement, CoroutineScope, Dispatcher, Error, await_cancellation, delay, non_cancellable,
-    yield_now,
+    ContextElement, CoroutineScope, Dispatcher, Error, await_cancellation, await_first_success,
+    delay, map_concurrent, non_cancellable, select, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -264,6 +264,49 @@ fn a_delay_elsewhere_that_has_ended_lets_the_clock_go() {
         });
         assert_eq!(outer.await?, 1);
         assert_eq!(t.current_time(), ms(100));
+        Ok(())
+    });
+}
+
+/// Whatever it is that waits for coroutines: a select, a race, a move of the clock itself.
+#[test]
+fn a_coroutine_elsewhere_that_waits_for_several_of_the_test_lets_the_clock_go() {
+    run_test(async |t| {
+        let after = |time| {
+            t.spawn(async move {
+                delay(ms(time)).await;
+                Ok(time)
+            })
+        };
+        let (a, b) = (after(50), after(70));
+        let selects = t
+            .with(Dispatcher::DEFAULT)
+            .spawn(async move { select((a.on_await(), b.on_await())).await });
+        assert_eq!(selects.await?, 50);
+
+        let (a, b) = (after(50), after(70));
+        let races = t
+            .with(Dispatcher::DEFAULT)
+            .spawn(await_first_success([a.into_future(), b.into_future()]));
+        assert_eq!(races.await?, 50);
+
+        let test = t.dispatcher().clone();
+        let maps = t
+            .with(Dispatcher::DEFAULT)
+            .spawn(map_concurrent([1, 2, 3], 2, move |n| {
+                with_context(test.clone(), async move {
+                    delay(ms(50)).await;
+                    Ok(n)
+                })
+            }));
+        assert_eq!(maps.await?, [1, 2, 3]);
+
+        let (before, clock) = (t.current_time(), t.clone());
+        let moves = t.with(Dispatcher::DEFAULT).launch(async move {
+            clock.advance_time_by(ms(10)).await;
+        });
+        moves.join().await;
+        assert_eq!(t.current_time() - before, ms(10));
         Ok(())
     });
 }

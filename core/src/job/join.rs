@@ -104,7 +104,7 @@ impl Job {
         Join {
             job: self.clone(),
             waiting: Waiting::default(),
-            reason: probe::WaitReason::at(&probe::Reason("join"), location),
+            reason: probe::WaitReason::at(&probe::Reason("join"), location).by_coroutines(),
             started: false,
         }
     }
