@@ -174,12 +174,16 @@ impl ExtractCompleted for Vec<Job> {
 
 /// Whether a coroutine that does not run waits for something that comes in real time, as far as is known.
 fn takes_real_time(job: &Job) -> bool {
-    // Children speak for themselves; an inline scope stands for the coroutine that is inside of it.
-    if !has_live_body(job) || job.children().iter().any(is_inline) {
+    // Children speak for themselves.
+    if !has_live_body(job) {
         return false;
     }
     let waits = probe::waits_of(job);
-    waits.is_empty() || waits.iter().any(|wait| !wait.by_coroutines)
+    if waits.is_empty() {
+        // An inline scope stands for the coroutine that is inside of it.
+        return !job.children().iter().any(is_inline);
+    }
+    waits.iter().any(|wait| !wait.by_coroutines)
 }
 
 impl Watch for TreeWatch {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use corox_core::{
     ContextElement, CoroutineScope, Dispatcher, Error, await_cancellation, await_first_success,
-    delay, map_concurrent, non_cancellable, select, with_context, yield_now,
+    coroutine_scope, delay, map_concurrent, non_cancellable, select, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -210,6 +210,26 @@ fn main_stays_when_another_scope_on_the_dispatcher_goes() {
         let screen = CoroutineScope::main();
         screen.launch(async { delay(ms(10)).await }).join().await;
         assert_eq!(t.current_time(), ms(10));
+    });
+}
+
+/// A scope in one branch of a body does not hide the delay in another one.
+#[test]
+fn a_branch_beside_a_scope_elsewhere_holds_the_clock() {
+    run_test(async |t| {
+        let inner = t.spawn(async {
+            delay(ms(100)).await;
+            Ok(1)
+        });
+        let begun = Instant::now();
+        let outer = t.with(Dispatcher::DEFAULT).spawn(async move {
+            let scope = coroutine_scope(async |_| inner.await);
+            tokio::join!(scope, delay(ms(20))).0
+        });
+        delay(ms(10)).await;
+        assert!(begun.elapsed() >= ms(20));
+        assert_eq!(outer.await?, 1);
+        Ok(())
     });
 }
 
