@@ -8,7 +8,7 @@
 //!   (suspended) ───────────────> in flight ────> (suspended)      in flight: counted, exactly
 //!        │
 //!        ├── waits for coroutines only ──> does not hold: what it waits for does, or is of the test
-//!        └── waits for anything else: a real delay, a socket, another library ──> holds
+//!        └── waits for anything else: a real delay, a socket, another library ──> holds, unless it is of the background
 //! ```
 
 use std::collections::BTreeMap;
@@ -129,6 +129,12 @@ impl TreeWatch {
             .map(|location| format!("real_time at {location}"))
             .collect();
         drop(real);
+        let in_flight = self.in_flight.load(Ordering::Acquire);
+        if in_flight > 0 {
+            lines.push(format!(
+                "{in_flight} that run on other dispatchers, or wait there for their turn"
+            ));
+        }
         for job in self.live_outside() {
             if takes_real_time(&job) {
                 let dispatcher = dispatcher_of(&job);
@@ -174,8 +180,8 @@ impl ExtractCompleted for Vec<Job> {
 
 /// Whether a coroutine that does not run waits for something that comes in real time, as far as is known.
 fn takes_real_time(job: &Job) -> bool {
-    // Children speak for themselves.
-    if !has_live_body(job) {
+    // Children speak for themselves, and nobody waits for the background.
+    if !has_live_body(job) || has_element::<Background>(job) {
         return false;
     }
     let waits = probe::waits_of(job);

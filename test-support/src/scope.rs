@@ -327,9 +327,10 @@ impl fmt::Debug for TestScope {
 /// not: `std::time`, `std::thread::sleep`, and the timers of coroutines on other dispatchers and of other runtimes.
 ///
 /// The clock stands still while a coroutine of the test runs or waits on another dispatcher
-/// ([`DEFAULT`](Dispatcher::DEFAULT), [`IO`](Dispatcher::IO)), unless that only waits for a job, and while a call of
-/// `tokio::task::spawn_blocking` runs. Sockets and threads cannot be seen: with nothing else to do they are waited for, but
-/// with a timer pending the clock jumps to that; [`TestScope::real_time`] holds it.
+/// ([`DEFAULT`](Dispatcher::DEFAULT), [`IO`](Dispatcher::IO)), unless that only waits for coroutines, and while a call of
+/// `tokio::task::spawn_blocking` runs; for one of the background scope only while it runs. Sockets and threads cannot be seen:
+/// with nothing else to do they are waited for, but with a timer pending the clock jumps to that; [`TestScope::real_time`]
+/// holds it.
 ///
 /// `corox_core::run_blocking` inside of a test panics: the thread is busy with the test. Await
 /// [`coroutine_scope`](corox_core::coroutine_scope).

@@ -3,12 +3,13 @@
 use std::future::{Future, IntoFuture, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use corox_core::{
-    ContextElement, CoroutineScope, Dispatcher, Error, await_cancellation, await_first_success,
-    coroutine_scope, delay, map_concurrent, non_cancellable, select, with_context, yield_now,
+    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, Rejected, Result, Task,
+    await_cancellation, await_first_success, coroutine_scope, delay, map_concurrent,
+    non_cancellable, select, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -329,4 +330,61 @@ fn a_coroutine_elsewhere_that_waits_for_several_of_the_test_lets_the_clock_go() 
         assert_eq!(t.current_time() - before, ms(10));
         Ok(())
     });
+}
+
+/// Nobody waits for the background, the clock neither: a server that polls in real time would stop it for ever.
+#[test]
+fn a_coroutine_of_the_background_elsewhere_holds_the_clock_only_while_it_runs() {
+    run_test(async |t| {
+        let background = t.background_scope().with(Dispatcher::DEFAULT);
+        background.launch(async {
+            loop {
+                delay(ms(1)).await;
+            }
+        });
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let computes = background.spawn(async move {
+            std::thread::sleep(ms(20));
+            let _ = tx.send(());
+            std::future::pending::<Result<()>>().await
+        });
+        let waited = tokio::time::timeout(ms(10), rx).await;
+        assert!(waited.is_ok(), "it has run");
+        delay(ms(1000)).await;
+        assert_eq!(t.current_time(), ms(1000));
+        drop(computes);
+    });
+}
+
+/// What holds the clock of a hanging test is named, also what waits for its turn.
+#[test]
+fn what_holds_the_clock_of_a_hanging_test_is_named() {
+    struct Nowhere(Mutex<Vec<Task>>);
+    impl Dispatch for Nowhere {
+        fn dispatch(&self, task: Task) -> std::result::Result<(), Rejected> {
+            self.0.lock().unwrap().push(task);
+            Ok(())
+        }
+    }
+    let text = failure_of(|| {
+        TestScope::default().run_test_within(ms(1), async |t| {
+            let nowhere = Dispatcher::new(Nowhere(Mutex::default()));
+            t.with(nowhere).launch(async {});
+            t.with(Dispatcher::DEFAULT)
+                .launch(std::future::pending::<()>());
+            t.real_time(delay(ms(1))).await;
+        });
+    });
+    let holders = text.split("the virtual clock is held by:").nth(1);
+    let holders = holders.unwrap_or_default();
+    assert!(
+        holders.contains("real_time at test-support/tests/hostile.rs"),
+        "{text}"
+    );
+    assert!(holders.contains("on custom, launched at"), "{text}");
+    assert!(
+        holders.contains("on Dispatchers.Default, launched at"),
+        "{text}"
+    );
+    assert!(holders.contains("wait there for their turn"), "{text}");
 }
