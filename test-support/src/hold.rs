@@ -22,7 +22,7 @@ use corox_core::harness_protocol::{
 use corox_core::{Error, Job, Task, probe};
 use corox_scheduler::{Wakeup, fallback};
 use parking_lot::Mutex;
-use tokio::runtime;
+use tokio::runtime::{self, Handle};
 
 use crate::TestScheduler;
 use crate::dispatcher::scheduler_of;
@@ -73,10 +73,16 @@ impl TreeWatch {
 
     fn is_outside(&self, job: &Job) -> bool {
         let dispatcher = dispatcher_of(job);
+        let own = self.runtime.get().copied();
         let of_runtime = dispatcher.runtime_id();
+        let in_place_here = || {
+            let here = Handle::try_current().ok().map(|here| here.id());
+            dispatcher.runs_in_place() && here.is_some() && here == own
+        };
         !dispatcher.is_unconfined()
             && scheduler_of(dispatcher).is_none()
-            && (of_runtime.is_none() || of_runtime != self.runtime.get().copied())
+            && (of_runtime.is_none() || of_runtime != own)
+            && !in_place_here()
     }
 
     /// Holds the clock until the guard is dropped.

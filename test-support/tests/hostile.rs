@@ -388,3 +388,26 @@ fn what_holds_the_clock_of_a_hanging_test_is_named() {
     );
     assert!(holders.contains("wait there for their turn"), "{text}");
 }
+
+/// What needs no dispatch runs on the thread of the test, and waits by its clock.
+#[test]
+fn a_custom_dispatcher_that_runs_in_place_waits_in_virtual_time() {
+    struct InPlace;
+    impl Dispatch for InPlace {
+        fn dispatch(&self, task: Task) -> std::result::Result<(), Rejected> {
+            task.run();
+            Ok(())
+        }
+        fn is_dispatch_needed(&self) -> bool {
+            false
+        }
+    }
+    run_test(async |t| {
+        let job = t.with(Dispatcher::new(InPlace)).launch(async {
+            delay(ms(50)).await;
+            tokio::time::sleep(ms(50)).await;
+        });
+        job.join().await;
+        assert_eq!(t.current_time(), ms(100));
+    });
+}
