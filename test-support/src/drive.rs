@@ -209,14 +209,15 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 }
                 continue;
             }
+            // Whoever changes something from here on wakes this loop.
+            let Some(wait) = self.wait(cx) else {
+                continue;
+            };
             // Nothing is left at this time.
             let held = self.test.watch.is_held();
             if self.asks(held) && !is_quiet {
-                if self.wait(cx).is_some() {
-                    self.test.quiet.ask(cx.waker());
-                    return Poll::Pending;
-                }
-                continue;
+                self.test.quiet.ask(cx.waker());
+                return Poll::Pending;
             }
             if is_quiet && self.complete(held) {
                 continue;
@@ -224,10 +225,6 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             if self.root_ended && is_quiet && !held && self.is_idle() && (self.test.is_over)() {
                 return Poll::Ready(Step::End(End::All));
             }
-            // Whoever changes something from here on wakes this loop.
-            let Some(wait) = self.wait(cx) else {
-                continue;
-            };
             if held {
                 sleep.set(None);
                 self.stopped.get_or_insert_with(Stopped::now);
