@@ -160,7 +160,9 @@ pub(crate) fn run_with<R: LaunchOutput>(
     };
     let result = Cell::new(None);
     let late = Cell::new(None);
-    let end = hosting(scope.watch(), || {
+    // Dropped after all that may be left of the test, whose destructors may need it.
+    let context = runtime.enter();
+    let (end, why) = hosting(scope.watch(), || {
         let _host = corox_scheduler::host(
             runtime.handle(),
             shared.home.clone(),
@@ -187,23 +189,17 @@ pub(crate) fn run_with<R: LaunchOutput>(
             },
             chooser,
         })));
-        end
+        // Told before the body is dropped: it may be what hangs.
+        (end, why(end, shared))
     });
     drop(guard);
 
-    let mut findings = Findings::new();
-    if let Some(text) = late.take() {
-        findings.push(Finding::Text(text));
-    }
-    match end {
-        End::All => {}
-        End::Deadlock => findings.push(Finding::Text(deadlock(shared))),
-        End::Endless => findings.push(Finding::Text(endless(shared))),
-        End::GivenUp => findings.push(Finding::Text(format!(
-            "the test was cancelled and did not end: its cleanup waits for something that does not come\n{}",
-            describe(&Arc::downgrade(shared))
-        ))),
-    }
+    let mut findings: Findings = late
+        .take()
+        .into_iter()
+        .chain(why)
+        .map(Finding::Text)
+        .collect();
     let is_late = !findings.is_empty();
     if let Some(Err(error)) = result.take() {
         // What ended the test is told already.
@@ -227,10 +223,8 @@ pub(crate) fn run_with<R: LaunchOutput>(
     }
     shared.end();
     drop(running);
-    {
-        let _context = runtime.enter();
-        shared.scheduler.0.test_ended();
-    }
+    shared.scheduler.0.test_ended();
+    drop(context);
     // Calls of `spawn_blocking` that go on are not waited for: nobody in the test does.
     runtime.shutdown_background();
     // What they wake from here on is cancelled, and cleaned up elsewhere.
@@ -267,6 +261,8 @@ impl Shared {
     fn live(self: &Arc<Self>) -> Vec<Job> {
         let watch: Arc<dyn corox_core::harness_protocol::Watch> = self.watch.clone();
         let mut live = probe::live();
+        let idle = Some(self.background.job()).filter(|job| job.children().is_empty());
+        live.retain(|job| !idle.is_some_and(|idle| idle.ptr_eq(job)));
         live.retain(|job| {
             is_watched_by(job, &watch)
                 || scheduler_of(dispatcher_of(job)).is_some_and(|own| own.is(&self.scheduler))
@@ -323,6 +319,19 @@ fn too_late(shared: &Arc<Shared>, limit: &Limit, body_ended: bool) -> String {
         limit.duration(),
         describe(&Arc::downgrade(shared))
     )
+}
+
+/// Why a test has ended, if not by itself.
+fn why(end: End, shared: &Arc<Shared>) -> Option<String> {
+    match end {
+        End::All => None,
+        End::Deadlock => Some(deadlock(shared)),
+        End::Endless => Some(endless(shared)),
+        End::GivenUp => Some(format!(
+            "the test was cancelled and did not end: its cleanup waits for something that does not come\n{}",
+            describe(&Arc::downgrade(shared))
+        )),
+    }
 }
 
 fn endless(shared: &Arc<Shared>) -> String {

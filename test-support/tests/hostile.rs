@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 use corox_core::{
     ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, Rejected, Result, Task,
     await_cancellation, await_first_success, coroutine_scope, delay, map_concurrent,
@@ -410,4 +412,40 @@ fn a_custom_dispatcher_that_runs_in_place_waits_in_virtual_time() {
         job.join().await;
         assert_eq!(t.current_time(), ms(100));
     });
+}
+
+/// What a test that hangs has left is told and dropped as if it still ran: the wait is named, and a guard may use tokio.
+#[test]
+fn a_body_that_is_given_up_is_told_and_dropped_in_its_runtime() {
+    struct Guard(mpsc::Sender<bool>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let _ = self.0.send(Handle::try_current().is_ok());
+        }
+    }
+    let (tx, rx) = mpsc::channel();
+    let guard = Guard(tx.clone());
+    let text = failure_of(move || {
+        TestScope::default().run_test_within(ms(1), async |_| {
+            let _guard = guard;
+            non_cancellable(async |_| Ok(await_cancellation().await)).await
+        });
+    });
+    let why = text.split("did not end").nth(1).unwrap_or_default();
+    assert!(why.contains("TestCoroutine{Cancelling}"), "{text}");
+    assert!(why.contains("waits for await_cancellation"), "{text}");
+    let text = failure_of(move || {
+        explore(1, async |t| {
+            let guard = Guard(tx.clone());
+            t.with(Dispatcher::UNCONFINED).launch(async move {
+                let _guard = guard;
+                await_cancellation().await
+            });
+            await_cancellation().await;
+        });
+    });
+    assert!(text.contains("waits for await_cancellation"), "{text}");
+    assert!(!text.contains("SupervisorJobImpl"), "{text}");
+    // Once for the first test, and for each run of the second one.
+    assert_eq!(rx.into_iter().collect::<Vec<_>>(), [true; 3]);
 }
