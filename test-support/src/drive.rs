@@ -13,7 +13,9 @@
 //! of the code under test. So the timers of both worlds fire in one order. Two things of tokio are made use of beside that:
 //! the hook for a thread about to park tells that no task of tokio is ready; and a call in `spawn_blocking` stops the clock.
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,6 +117,8 @@ pub(crate) struct Test<'a, R> {
     pub(crate) is_over: &'a dyn Fn() -> bool,
     /// Called once when the limit is over.
     pub(crate) expired: &'a mut dyn FnMut(),
+    /// Called when a waker has panicked.
+    pub(crate) panicked: &'a dyn Fn(Box<dyn Any + Send>),
     /// Chooses among what is ready.
     pub(crate) chooser: Option<&'a mut Chooser>,
 }
@@ -304,7 +308,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             })
         };
         let any = !wakers.is_empty();
-        wakers.into_iter().for_each(|waker| core.fire(waker));
+        wakers.into_iter().for_each(|waker| self.fire(waker));
         any
     }
 
@@ -333,7 +337,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 .controls
                 .take(|until| matches!(until, Until::Time(time) if time <= now))
         };
-        wakers.into_iter().for_each(|waker| core.fire(waker));
+        wakers.into_iter().for_each(|waker| self.fire(waker));
     }
 
     /// Runs what is ready and due, up to a batch of events; how many, if any.
@@ -353,12 +357,20 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 self.afterwards += 1;
             }
             match next {
-                Next::Fire(waker) => self.test.scheduler.0.fire(waker),
+                Next::Fire(waker) => self.fire(waker),
                 Next::Run(Runnable::Task(task, _)) => task.run(),
                 Next::Run(Runnable::Root(waker)) => self.poll_root(waker),
             }
         }
         (ran > 0).then_some(ran)
+    }
+
+    /// Wakers are foreign code: of a combinator, for example.
+    fn fire(&self, waker: Waker) {
+        let fired = catch_unwind(AssertUnwindSafe(|| self.test.scheduler.0.fire(waker)));
+        if let Err(payload) = fired {
+            (self.test.panicked)(payload);
+        }
     }
 
     fn poll_root(&mut self, waker: Arc<RootWaker>) {

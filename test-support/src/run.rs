@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use corox_core::harness_protocol::{dispatcher_of, hosting, is_watched_by, take_panic};
+use corox_core::harness_protocol::{
+    dispatcher_of, fail_with_panic, hosting, is_watched_by, take_panic,
+};
 use corox_core::{CoroutineContext, Error, Job, LaunchOutput, probe};
 use tokio::runtime::{Builder, Handle};
 
@@ -186,6 +188,11 @@ pub(crate) fn run_with<R: LaunchOutput>(
                 job.cancel_with(Error::cancellation(
                     "the limit of real time for the test is over",
                 ));
+            },
+            panicked: &|payload| {
+                if let Err(late) = fail_with_panic(&job, payload) {
+                    shared.failures.add(&late);
+                }
             },
             chooser,
         })));

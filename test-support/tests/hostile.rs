@@ -4,6 +4,7 @@ use std::future::{Future, IntoFuture, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -448,4 +449,35 @@ fn a_body_that_is_given_up_is_told_and_dropped_in_its_runtime() {
     assert!(!text.contains("SupervisorJobImpl"), "{text}");
     // Once for the first test, and for each run of the second one.
     assert_eq!(rx.into_iter().collect::<Vec<_>>(), [true; 3]);
+}
+
+/// The waker of a combinator may panic: that fails the test, and nothing else of the harness.
+#[test]
+fn a_panic_of_a_waker_is_the_panic_of_the_test() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("in a waker")
+        }
+    }
+    let scheduler = TestScheduler::new();
+    for leave in [false, true] {
+        let text = failure_of(|| {
+            TestScope::new(&scheduler).run_test(async |t| {
+                let mut timer = Box::pin(delay(ms(10)));
+                let mut control = Box::pin(t.advance_time_by(ms(10)));
+                let waker = Waker::from(Arc::new(Bomb));
+                let mut cx = Context::from_waker(&waker);
+                assert!(timer.as_mut().poll(&mut cx).is_pending());
+                assert!(control.as_mut().poll(&mut cx).is_pending());
+                if leave {
+                    std::mem::forget((timer, control));
+                } else {
+                    await_cancellation().await;
+                }
+            });
+        });
+        assert_eq!(text, "in a waker");
+    }
+    TestScope::new(&scheduler).run_test(async |_| delay(ms(10)).await);
 }
