@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use corox_core::{
-    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, Rejected, Result, Task,
-    await_cancellation, await_first_success, coroutine_scope, delay, map_concurrent,
-    non_cancellable, select, with_context, yield_now,
+    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, Rejected,
+    Result, Task, await_cancellation, await_first_success, coroutine_scope, delay, map_concurrent,
+    non_cancellable, select, supervisor_scope, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -480,4 +480,24 @@ fn a_panic_of_a_waker_is_the_panic_of_the_test() {
         assert_eq!(text, "in a waker");
     }
     TestScope::new(&scheduler).run_test(async |_| delay(ms(10)).await);
+}
+
+#[test]
+fn a_panic_of_a_handler_fails_the_test() {
+    let text = failure_of(|| {
+        run_test(async |t| {
+            let handler = ExceptionHandler::new(|_, _| panic!("in the handler"));
+            supervisor_scope(async |scope| {
+                scope
+                    .with(handler)
+                    .launch(async { Err::<(), _>(Error::msg("handed to it")) });
+                Ok(())
+            })
+            .await?;
+            t.launch(async {})
+                .on_completion(|_| panic!("in the callback"));
+            Ok(())
+        });
+    });
+    assert_eq!(text, "in the handler");
 }
