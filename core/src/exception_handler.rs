@@ -145,7 +145,8 @@ fn sink(job: &Job, error: &Error) {
     }
 }
 
-fn fallback(job: &Job, error: &Error) {
+/// Writes to stderr and `tracing`.
+pub fn fallback(job: &Job, error: &Error) {
     tracing::error!(job = %job, error = ?error, "uncaught failure of a coroutine");
     // In one piece, for other threads write there, too; not by `eprintln!`, which panics if stderr is closed.
     let text = format!(

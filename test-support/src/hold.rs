@@ -207,7 +207,7 @@ impl Watch for TreeWatch {
                      with `StandardTestDispatcher::on(t.scheduler())`",
                     job.location()
                 ));
-                self.failures.add(&error);
+                self.failures.add(job, &error);
                 job.cancel_with(Error::cancellation_caused_by(
                     "two schedulers in one context",
                     error,
@@ -251,8 +251,8 @@ impl Watch for TreeWatch {
         })
     }
 
-    fn uncaught(&self, _job: &Job, error: &Error) {
-        self.failures.add(error);
+    fn uncaught(&self, job: &Job, error: &Error) {
+        self.failures.add(job, error);
     }
 }
 
@@ -267,10 +267,10 @@ impl TreeWatch {
                 .parent()
                 .is_some_and(|parent| token_of(&parent) == *background)
         {
-            let failures = self.failures.clone();
+            let (failures, child) = (self.failures.clone(), job.clone());
             job.on_completion(move |cause| {
                 if let Some(error) = cause.filter(|error| !error.is_cancellation()) {
-                    failures.add(error);
+                    failures.add(&child, error);
                 }
             });
         }

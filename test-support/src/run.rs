@@ -125,6 +125,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
         shared.background.cancel();
         shared.end();
         shared.scheduler.0.test_ended();
+        shared.failures.close();
         let mut findings = vec![Finding::Text(
             "there were failures that nobody took before this test began; they are no failures of its body".to_owned(),
         )];
@@ -191,7 +192,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
             },
             panicked: &|payload| {
                 if let Err(late) = fail_with_panic(&job, payload) {
-                    shared.failures.add(&late);
+                    shared.failures.add(&job, &late);
                 }
             },
             chooser,
@@ -214,17 +215,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
             findings.push(Finding::Failure(error));
         }
     }
-    let uncaught = shared.failures.take().into_iter();
-    let known: Vec<_> = findings
-        .iter()
-        .filter_map(Finding::failure)
-        .cloned()
-        .collect();
-    findings.extend(
-        uncaught
-            .filter(|error| !known.iter().any(|known| known.ptr_eq(error)))
-            .map(Finding::Failure),
-    );
+    add(&mut findings, shared.failures.take());
     if end != End::All {
         cancel_leftovers(shared);
     }
@@ -235,8 +226,18 @@ pub(crate) fn run_with<R: LaunchOutput>(
     // Calls of `spawn_blocking` that go on are not waited for: nobody in the test does.
     runtime.shutdown_background();
     // What they wake from here on is cancelled, and cleaned up elsewhere.
-    findings.extend(shared.failures.take().into_iter().map(Finding::Failure));
+    add(&mut findings, shared.failures.close());
     findings
+}
+
+/// Adds failures, but for those that are there already.
+fn add(findings: &mut Findings, failures: Vec<Error>) {
+    for failure in failures {
+        let mut known = findings.iter().filter_map(Finding::failure);
+        if !known.any(|known| known.ptr_eq(&failure)) {
+            findings.push(Finding::Failure(failure));
+        }
+    }
 }
 
 impl Finding {

@@ -12,6 +12,7 @@ use corox_scheduler::{Dispatcher, Task};
 
 use crate::context_element::ContextElement;
 use crate::error::{Error, Result};
+pub use crate::exception_handler::fallback as report_unclaimed;
 use crate::frame::{self, Entered};
 pub use crate::handover::being_handed_over;
 use crate::job::{BODY_ENDED, FINAL, Job, Kind, STARTED};
