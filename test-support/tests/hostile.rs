@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use corox_core::{
-    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, Rejected,
-    Result, Task, await_cancellation, await_first_success, coroutine_scope, delay, map_concurrent,
-    non_cancellable, select, supervisor_scope, with_context, yield_now,
+    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, GlobalScope,
+    Rejected, Result, Task, await_cancellation, await_first_success, coroutine_scope, delay,
+    map_concurrent, non_cancellable, select, supervisor_scope, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -500,4 +500,26 @@ fn a_panic_of_a_handler_fails_the_test() {
         });
     });
     assert_eq!(text, "in the handler");
+}
+
+/// Free scopes that a task of tokio makes belong to the test whose runtime that is.
+#[test]
+fn scopes_made_in_a_task_of_tokio_know_their_test() {
+    let text = failure_of(|| {
+        run_test(async |t| {
+            let task = tokio::spawn(async {
+                let screen = CoroutineScope::main();
+                screen.launch(async { delay(ms(10)).await }).join().await;
+                let failing = GlobalScope.launch(async { Err::<(), _>(Error::msg("of the task")) });
+                failing.join().await;
+                let own = CoroutineScope::new(Dispatcher::MAIN);
+                own.launch(async { Err::<(), _>(Error::msg("of its scope")) });
+            });
+            task.await?;
+            assert_eq!(t.current_time(), ms(10));
+            Ok(())
+        });
+    });
+    assert!(text.contains("of the task"), "{text}");
+    assert!(text.contains("of its scope"), "{text}");
 }
