@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 
 use corox_core::{
     ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, GlobalScope,
-    Rejected, Result, Task, await_cancellation, await_first_success, coroutine_scope, delay,
-    map_concurrent, non_cancellable, select, supervisor_scope, with_context, yield_now,
+    Rejected, Result, Task, await_cancellation, await_first_success, blocking, coroutine_scope,
+    delay, map_concurrent, non_cancellable, run_blocking, select, supervisor_scope, with_context,
+    yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -522,4 +523,29 @@ fn scopes_made_in_a_task_of_tokio_know_their_test() {
     });
     assert!(text.contains("of the task"), "{text}");
     assert!(text.contains("of its scope"), "{text}");
+}
+
+/// The thread is busy with the test: also a call that would not have to wait is refused, with what to do instead.
+#[test]
+fn to_block_inside_of_a_test_panics() {
+    for wait in [false, true] {
+        let text = failure_of(|| {
+            run_test(async |_| {
+                run_blocking(async |_| {
+                    if wait {
+                        yield_now().await;
+                    }
+                    Ok(())
+                })
+            });
+        });
+        assert!(text.contains("cannot block this thread"), "{text}");
+        assert!(text.contains("coroutine_scope"), "{text}");
+    }
+    run_test(async |_| {
+        let elsewhere = blocking(|_| run_blocking(async |_| Ok(1))).await?;
+        let task = tokio::task::spawn_blocking(|| run_blocking(async |_| Ok(2)));
+        assert_eq!((elsewhere, task.await??), (1, 2));
+        Ok(())
+    });
 }
