@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{self, Duration};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -31,7 +31,7 @@ use crate::TestScheduler;
 use crate::control::Until;
 use crate::explore::Chooser;
 use crate::hold::TreeWatch;
-use crate::limit::Limit;
+use crate::limit::{Limit, TURNS};
 use crate::root::RootWaker;
 use crate::scheduler::{Clock, MAX, Next, Runnable, in_loop};
 
@@ -143,6 +143,7 @@ pub(crate) async fn drive<R: Future<Output = ()>>(test: Test<'_, R>) -> End {
         sleeps: None,
         expired: false,
         root_ended: false,
+        noisy: None,
         afterwards: 0,
         test,
     };
@@ -180,6 +181,8 @@ struct Driver<'a, R> {
     sleeps: Option<(Goal, Instant)>,
     expired: bool,
     root_ended: bool,
+    /// Since when, in real time, tasks of tokio are ready all the time.
+    noisy: Option<time::Instant>,
     /// Events since the root has ended.
     afterwards: u32,
 }
@@ -202,6 +205,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             self.look_at_the_clock();
             if let Some(ran) = self.run() {
                 is_quiet = false;
+                self.noisy = None;
                 self.sleeps = self.sleeps.filter(|(goal, _)| *goal != Goal::Probe);
                 if self.root_ended && self.afterwards > AFTERWARDS {
                     return Poll::Ready(Step::End(End::Endless));
@@ -219,14 +223,16 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             };
             // Nothing is left at this time.
             let held = self.test.watch.is_held();
-            if self.asks(held) && !is_quiet {
+            if is_quiet {
+                self.noisy = None;
+            } else if self.asks(held) && !self.is_too_noisy() {
                 self.test.quiet.ask(cx.waker());
                 return Poll::Pending;
             }
             if is_quiet && self.complete(held) {
                 continue;
             }
-            if self.root_ended && is_quiet && !held && self.is_idle() && (self.test.is_over)() {
+            if self.is_all(held) && (is_quiet || self.is_too_noisy()) {
                 return Poll::Ready(Step::End(End::All));
             }
             if held {
@@ -280,7 +286,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
     /// Whether what comes next has to know that no task of tokio is ready.
     fn asks(&self, held: bool) -> bool {
         if self.root_ended {
-            return !held && self.is_idle() && (self.test.is_over)();
+            return self.is_all(held);
         }
         let state = self.test.scheduler.0.state.lock();
         let idle = !held && !state.has_foreground();
@@ -310,6 +316,16 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
         let any = !wakers.is_empty();
         wakers.into_iter().for_each(|waker| self.fire(waker));
         any
+    }
+
+    /// Whether nothing is left of the test but, perhaps, tasks of tokio.
+    fn is_all(&self, held: bool) -> bool {
+        self.root_ended && !held && self.is_idle() && (self.test.is_over)()
+    }
+
+    /// Whether tasks of tokio go on and on after the end of everything else. They are dropped then, as others are that wait.
+    fn is_too_noisy(&mut self) -> bool {
+        self.root_ended && self.noisy.get_or_insert_with(time::Instant::now).elapsed() >= TURNS
     }
 
     fn is_idle(&self) -> bool {

@@ -182,7 +182,10 @@ pub(crate) fn run_with<R: LaunchOutput>(
             limit: &guard.limit,
             quiet,
             root,
-            ended: &mut || shared.background.cancel(),
+            ended: &mut || {
+                guard.wake_now_and_then();
+                shared.background.cancel();
+            },
             is_over: &|| background.is_completed(),
             expired: &mut || {
                 late.set(Some(too_late(shared, &guard.limit, body_ended.get())));

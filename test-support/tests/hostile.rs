@@ -106,7 +106,7 @@ fn a_test_that_was_given_up_is_freed() {
     leaves_nothing(|everywhere| {
         let (tx, rx) = tokio::sync::oneshot::channel::<()>();
         let text = failure_of(|| {
-            TestScope::new(everywhere).run_test_within(ms(1), async |t| {
+            TestScope::new(everywhere).run_test_within(ms(100), async |t| {
                 let held = t.clone();
                 t.launch(async move {
                     let _held = held;
@@ -268,7 +268,7 @@ fn a_coroutine_elsewhere_that_has_waited_before_the_test_lets_the_clock_go() {
 #[test]
 fn the_body_of_a_hanging_test_is_in_its_dump() {
     let text = failure_of(|| {
-        TestScope::default().run_test_within(ms(1), async |_| await_cancellation().await);
+        TestScope::default().run_test_within(ms(100), async |_| await_cancellation().await);
     });
     assert!(text.contains("TestCoroutine{Active}"), "{text}");
     assert!(text.contains("waits for await_cancellation"), "{text}");
@@ -371,7 +371,7 @@ fn what_holds_the_clock_of_a_hanging_test_is_named() {
         }
     }
     let text = failure_of(|| {
-        TestScope::default().run_test_within(ms(1), async |t| {
+        TestScope::default().run_test_within(ms(100), async |t| {
             let nowhere = Dispatcher::new(Nowhere(Mutex::default()));
             t.with(nowhere).launch(async {});
             t.with(Dispatcher::DEFAULT)
@@ -428,7 +428,7 @@ fn a_body_that_is_given_up_is_told_and_dropped_in_its_runtime() {
     let (tx, rx) = mpsc::channel();
     let guard = Guard(tx.clone());
     let text = failure_of(move || {
-        TestScope::default().run_test_within(ms(1), async |_| {
+        TestScope::default().run_test_within(ms(100), async |_| {
             let _guard = guard;
             non_cancellable(async |_| Ok(await_cancellation().await)).await
         });
@@ -548,4 +548,20 @@ fn to_block_inside_of_a_test_panics() {
         assert_eq!((elsewhere, task.await??), (1, 2));
         Ok(())
     });
+}
+
+/// Tasks of tokio are not waited for at the end of a test, and one that is always ready does not keep it from ending.
+#[test]
+fn a_task_of_tokio_that_spins_does_not_outlive_the_test() {
+    let held = Arc::new(());
+    let task = held.clone();
+    run_test(async |_| {
+        tokio::spawn(async move {
+            let _held = task;
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+    });
+    assert_eq!(Arc::strong_count(&held), 1);
 }
