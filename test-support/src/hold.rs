@@ -20,7 +20,6 @@ use corox_core::harness_protocol::{
     Watch, dispatcher_of, has_element, has_live_body, is_inline, token_of,
 };
 use corox_core::{Error, Job, Task, probe};
-use corox_scheduler::{Wakeup, fallback};
 use parking_lot::Mutex;
 use tokio::runtime::{self, Handle};
 
@@ -169,6 +168,28 @@ impl TreeWatch {
     }
 }
 
+/// A task that runs `task`, in flight until then.
+fn carry(task: Task, flight: Flight) -> Task {
+    let cargo = Arc::new(Mutex::new(Some((task, flight))));
+    let given_back = Arc::downgrade(&cargo);
+    let carrier = async move {
+        let cargo = cargo.lock().take();
+        if let Some((task, flight)) = cargo {
+            task.run();
+            drop(flight);
+        }
+    };
+    Task::new(carrier, move |carrier, _| {
+        // A dispatcher that cannot run what it holds gives it back, to be handed over once more.
+        let cargo = given_back.upgrade().and_then(|cargo| cargo.lock().take());
+        drop(carrier);
+        if let Some((task, flight)) = cargo {
+            task.reschedule();
+            drop(flight);
+        }
+    })
+}
+
 trait ExtractCompleted {
     fn extract_if_completed(&mut self) -> Vec<Job>;
 }
@@ -240,15 +261,7 @@ impl Watch for TreeWatch {
         if !self.is_outside(job) {
             return task;
         }
-        let flight = self.fly();
-        let carrier = async move {
-            task.run();
-            drop(flight);
-        };
-        Task::new(carrier, |task, _| {
-            // A pool that shuts down gives its tasks back.
-            drop(fallback().dispatch(task, Wakeup::Launch));
-        })
+        carry(task, self.fly())
     }
 
     fn uncaught(&self, job: &Job, error: &Error) {

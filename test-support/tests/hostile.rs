@@ -3,6 +3,7 @@
 use std::future::{Future, IntoFuture, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use tokio::runtime::Handle;
 use corox_core::{
     ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, GlobalScope,
     Rejected, Result, Task, await_cancellation, await_first_success, blocking, coroutine_scope,
-    delay, map_concurrent, non_cancellable, run_blocking, select, supervisor_scope, with_context,
-    yield_now,
+    delay, join_all, map_concurrent, non_cancellable, run_blocking, select, supervisor_scope,
+    with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -564,4 +565,42 @@ fn a_task_of_tokio_that_spins_does_not_outlive_the_test() {
         });
     });
     assert_eq!(Arc::strong_count(&held), 1);
+}
+
+/// As outside of tests: what a dispatcher gives back because it has closed is handed over again, and refused.
+#[test]
+fn what_a_closing_dispatcher_gives_back_is_cancelled() {
+    #[derive(Default)]
+    struct Closing {
+        closed: AtomicBool,
+        queue: Mutex<Vec<Task>>,
+    }
+    struct Loop(Arc<Closing>);
+    impl Dispatch for Loop {
+        fn dispatch(&self, task: Task) -> std::result::Result<(), Rejected> {
+            if self.0.closed.load(Ordering::Relaxed) {
+                return Err(Rejected::new(task, "closed"));
+            }
+            self.0.queue.lock().unwrap().push(task);
+            Ok(())
+        }
+    }
+    run_test(async |t| {
+        let closing = Arc::new(Closing::default());
+        let dispatcher = Dispatcher::new(Loop(closing.clone()));
+        let view = dispatcher.limited_parallelism(1);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let jobs = [&dispatcher, &dispatcher, &view, &view].map(|dispatcher| {
+            let ran = ran.clone();
+            t.with(dispatcher.clone()).launch(async move {
+                ran.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        closing.closed.store(true, Ordering::Relaxed);
+        let queue = std::mem::take(&mut *closing.queue.lock().unwrap());
+        queue.into_iter().for_each(Task::reschedule);
+        join_all(&jobs).await;
+        assert!(jobs.iter().all(|job| job.is_cancelled()));
+        assert_eq!(ran.load(Ordering::Relaxed), 0);
+    });
 }
