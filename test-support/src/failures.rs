@@ -13,8 +13,8 @@ pub(crate) struct Failures(Mutex<State>);
 #[derive(Default)]
 struct State {
     errors: Vec<Error>,
-    /// The test has told what it was told.
-    closed: bool,
+    /// The test has told what it was told; whether it has failed.
+    closed: Option<bool>,
 }
 
 /// Those of roots outside of every test go to the tests that run, or to the next one.
@@ -35,16 +35,18 @@ impl Failures {
     }
 
     /// Adds a failure of `job`, but for one that is there already. After the test it is told at once, and again by the next
-    /// test of the process.
+    /// test of the process, unless its own has failed anyway.
     pub(crate) fn add(&self, job: &Job, error: &Error) {
-        {
+        let has_failed = {
             let mut state = self.0.lock();
-            if !state.closed {
-                add(&mut state.errors, error);
-                return;
+            match state.closed {
+                Some(has_failed) => has_failed,
+                None => return add(&mut state.errors, error),
             }
+        };
+        if !has_failed {
+            add(&mut PROCESS.lock().unclaimed, error);
         }
-        add(&mut PROCESS.lock().unclaimed, error);
         report_unclaimed(job, error);
     }
 
@@ -52,10 +54,10 @@ impl Failures {
         std::mem::take(&mut self.0.lock().errors)
     }
 
-    /// The last of them that the test can tell.
-    pub(crate) fn close(&self) -> Vec<Error> {
+    /// The last of them that the test can tell; `has_failed` says whether it fails without them.
+    pub(crate) fn close(&self, has_failed: bool) -> Vec<Error> {
         let mut state = self.0.lock();
-        state.closed = true;
+        state.closed = Some(has_failed);
         std::mem::take(&mut state.errors)
     }
 

@@ -125,7 +125,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
         shared.background.cancel();
         shared.end();
         shared.scheduler.0.test_ended();
-        shared.failures.close();
+        shared.failures.close(true);
         let mut findings = vec![Finding::Text(
             "there were failures that nobody took before this test began; they are no failures of its body".to_owned(),
         )];
@@ -229,7 +229,9 @@ pub(crate) fn run_with<R: LaunchOutput>(
     // Calls of `spawn_blocking` that go on are not waited for: nobody in the test does.
     runtime.shutdown_background();
     // What they wake from here on is cancelled, and cleaned up elsewhere.
-    add(&mut findings, shared.failures.close());
+    add(&mut findings, shared.failures.take());
+    let last = shared.failures.close(!findings.is_empty());
+    add(&mut findings, last);
     findings
 }
 

@@ -299,7 +299,7 @@ impl Drop for Shared {
             let watch = self.watch.clone() as Arc<dyn Watch>;
             let is_own = |job: &Job| is_watched_by(job, &watch);
             self.scheduler.0.dropped_without_test(is_own);
-            for failure in self.failures.close() {
+            for failure in self.failures.close(false) {
                 self.failures.add(self.scope.job(), &failure);
             }
             self.watch.end();

@@ -45,6 +45,27 @@ fn a_failure_between_tests_is_told_by_the_next_one() {
     assert!(text.contains("late"), "{text}");
     run_test(async |_| {});
 
+    // Of one that has failed itself nobody else is told.
+    let (tx, rx) = tokio::sync::oneshot::channel::<()>();
+    let mut late = None;
+    let failed = catch_unwind(AssertUnwindSafe(|| {
+        run_test(async |_| {
+            late = Some(GlobalScope.launch(async move {
+                let _ = rx.await;
+                Err::<(), _>(Error::msg("later still"))
+            }));
+            panic!("as planned");
+        });
+    }));
+    assert!(failed.is_err());
+    drop(tx);
+    run_blocking(async |_| {
+        late.unwrap().join().await;
+        Ok(())
+    })
+    .unwrap();
+    run_test(async |_| {});
+
     // In a scope that never had a test.
     let unused = TestScope::new(UnconfinedTestDispatcher::new());
     let background = unused.background_scope();
