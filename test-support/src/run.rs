@@ -1,6 +1,7 @@
 //! One run of a test, from its beginning to the report.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::panic::{Location, resume_unwind};
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use corox_core::harness_protocol::{
-    dispatcher_of, fail_with_panic, hosting, is_watched_by, take_panic,
+    dispatcher_of, fail_with_panic, hosting, is_watched_by, take_panic, token_of,
 };
 use corox_core::{CoroutineContext, Error, Job, LaunchOutput, probe};
 use tokio::runtime::{Builder, Handle};
@@ -364,10 +365,18 @@ fn deadlock(shared: &Arc<Shared>) -> String {
     )
 }
 
-/// Nobody will drive them any more: they are cancelled, and clean up on the process's own pool.
+/// Nobody will drive them any more: they are cancelled from the top, so that what cannot be cancelled in them goes on, and clean
+/// up on the process's own pool.
 fn cancel_leftovers(shared: &Arc<Shared>) {
-    for job in shared.live() {
-        job.cancel_with(Error::cancellation("its test is over"));
+    let live = shared.live();
+    let tokens: HashSet<u64> = live.iter().map(token_of).collect();
+    for job in live {
+        if job
+            .parent()
+            .is_none_or(|parent| !tokens.contains(&token_of(&parent)))
+        {
+            job.cancel_with(Error::cancellation("its test is over"));
+        }
     }
 }
 

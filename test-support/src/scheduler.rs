@@ -14,12 +14,13 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use corox_core::harness_protocol::{being_handed_over, current_has_element, has_element};
-use corox_core::{ContextElement, CoroutineContext, Job, Rejected, Task, TimeSource};
+use corox_core::{ContextElement, CoroutineContext, Dispatcher, Job, Rejected, Task, TimeSource};
+use corox_scheduler::{Sleep, fallback};
 use parking_lot::Mutex;
 use tokio::runtime::{self, Handle};
 
@@ -77,7 +78,8 @@ impl TestScheduler {
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> TestScheduler {
-        TestScheduler(Arc::new(Core {
+        TestScheduler(Arc::new_cyclic(|this| Core {
+            this: this.clone(),
             begin: OnceLock::new(),
             state: Mutex::new(State {
                 now: Duration::ZERO,
@@ -139,6 +141,8 @@ impl fmt::Debug for TestScheduler {
 
 /// What the handles of a scheduler share.
 pub(crate) struct Core {
+    /// Itself, for the timers that are left.
+    this: Weak<Core>,
     /// What the time zero is called as an [`Instant`].
     begin: OnceLock<Instant>,
     pub(crate) state: Mutex<State>,
@@ -207,6 +211,26 @@ impl Timers {
         let timer = self.order.remove(&(deadline, number))?;
         self.foreground -= usize::from(timer.foreground);
         Some(timer)
+    }
+
+    /// Those that are not cancelled or fired, each with the time that is left.
+    fn left(&self, now: Duration) -> Vec<(u64, Duration)> {
+        let keys = self.order.keys();
+        keys.map(|(deadline, number)| (*number, deadline.saturating_sub(now)))
+            .collect()
+    }
+
+    /// Takes out those from `deadline` on.
+    fn split_off(&mut self, deadline: Duration) -> Vec<Timer> {
+        let numbers: Vec<_> = self
+            .order
+            .range((deadline, 0)..)
+            .map(|(key, _)| key.1)
+            .collect();
+        numbers
+            .into_iter()
+            .filter_map(|number| self.remove(number))
+            .collect()
     }
 
     pub(crate) fn earliest(&self) -> Option<Duration> {
@@ -417,7 +441,7 @@ impl Core {
     /// The test of a scope has ended. After the last one, what is ready yet is refused, so that it is cancelled and cleaned up
     /// elsewhere; before that it waits for the next test.
     pub(crate) fn test_ended(&self) {
-        let (ready, timers, controls) = {
+        let (ready, left, never, controls) = {
             let mut state = self.state.lock();
             state.running = false;
             state.clock = None;
@@ -425,10 +449,11 @@ impl Core {
             state.scope_gone();
             let controls = std::mem::take(&mut state.controls);
             if state.over {
-                let timers = std::mem::take(&mut state.timers);
-                (state.take_ready(|_| true), timers, controls)
+                let never = state.timers.split_off(MAX);
+                let left = state.timers.left(state.now);
+                (state.take_ready(|_| true), left, never, controls)
             } else {
-                (Vec::new(), Timers::default(), controls)
+                (Vec::new(), Vec::new(), Vec::new(), controls)
             }
         };
         for ready in ready {
@@ -436,8 +461,30 @@ impl Core {
                 task.reschedule();
             }
         }
-        // Who waits for a timer that never comes ends with it.
-        drop((timers, controls));
+        for (number, left) in left {
+            self.go_on(number, left);
+        }
+        // Nobody moves the clock any more, and to its end it does not go by itself.
+        drop((never, controls));
+    }
+
+    /// Nothing moves the clock any more. Cleanup that waits still, elsewhere, gets the rest of its time in real time.
+    fn go_on(&self, number: u64, left: Duration) {
+        let core = self.this.clone();
+        let sleep = async move {
+            Sleep::after(&Dispatcher::DEFAULT, left).await;
+            let timer = core.upgrade().and_then(|core| {
+                let mut state = core.state.lock();
+                state.timers.remove(number)
+            });
+            if let Some(timer) = timer {
+                timer.waker.wake();
+            }
+        };
+        let task = Task::new(sleep, |task, how| {
+            drop(fallback().dispatch(task, how));
+        });
+        task.reschedule();
     }
 
     /// A scope has gone without a test: what of it is ready is dropped; after the last scope, everything.
@@ -497,8 +544,13 @@ impl TimeSource for Core {
         state.timers.order.insert((deadline, number), timer);
         // A loop that waits would wait for too long.
         let driver = state.driver.take();
+        let left = deadline.saturating_sub(state.now);
+        let over = state.over;
         drop(state);
         wake(driver);
+        if over {
+            self.go_on(number, left);
+        }
         number
     }
 

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use corox_core::{
-    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, GlobalScope,
-    Rejected, Result, Task, await_cancellation, await_first_success, blocking, coroutine_scope,
-    delay, join_all, map_concurrent, non_cancellable, run_blocking, select, supervisor_scope,
-    with_context, yield_now,
+    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, FinallyExt,
+    GlobalScope, Rejected, Result, Task, await_cancellation, await_first_success, blocking,
+    coroutine_scope, delay, join_all, map_concurrent, non_cancellable, run_blocking, select,
+    supervisor_scope, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -603,4 +603,37 @@ fn what_a_closing_dispatcher_gives_back_is_cancelled() {
         assert!(jobs.iter().all(|job| job.is_cancelled()));
         assert_eq!(ran.load(Ordering::Relaxed), 0);
     });
+}
+
+/// Cleanup that outlives its test waits in real time: nobody moves the clock of a scheduler that has no test any more.
+#[test]
+fn the_delays_of_cleanup_after_a_given_up_test_end() {
+    let (tx, rx) = tokio::sync::oneshot::channel::<()>();
+    let (cleaned, done) = mpsc::channel();
+    let text = failure_of(|| {
+        TestScope::default().run_test_within(ms(100), async |t| {
+            let clock = t.clone();
+            t.launch(async move {
+                let _ = non_cancellable(async |_| Ok(clock.real_time(rx).await?)).await;
+            });
+            // One waits already, and cannot go on while the clock is held; the other one begins to wait after the test.
+            for early in [true, false] {
+                let cleaned = cleaned.clone();
+                let ended = t.scheduler().clone();
+                t.launch(await_cancellation().finally(async move {
+                    if !early {
+                        with_context(Dispatcher::DEFAULT, async { Ok(delay(ms(1400)).await) })
+                            .await
+                            .unwrap();
+                    }
+                    delay(ms(10)).await;
+                    cleaned.send(ended.current_time()).unwrap();
+                }));
+            }
+            await_cancellation().await;
+        });
+    });
+    assert!(text.contains("was cancelled and did not end"), "{text}");
+    drop((tx, cleaned));
+    assert_eq!(done.into_iter().collect::<Vec<_>>(), [ms(0), ms(0)]);
 }
