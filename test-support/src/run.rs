@@ -119,6 +119,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
         );
     };
     let _in_test = InTest::enter();
+    let _main = shared.main.run_here(&shared.scheduler);
     let running = shared.failures.begin();
     let before = shared.failures.take();
     if !before.is_empty() {
@@ -143,9 +144,6 @@ pub(crate) fn run_with<R: LaunchOutput>(
         .build()
         .expect("tokio could not make the runtime of a test");
     shared.watch.runs_on(runtime.handle().id());
-    if let Some(stand_in) = &*shared.stand_in.lock() {
-        stand_in.take_over();
-    }
     let job = shared.job().clone();
     let body_ended = Rc::new(Cell::new(false));
     let guard = {
@@ -267,8 +265,7 @@ impl Shared {
     /// Lets go of what a test has.
     fn end(&self) {
         self.watch.end();
-        let stand_in = self.stand_in.lock().take();
-        drop(stand_in);
+        self.main.end();
     }
 
     /// The live coroutines of the test, and those that it has launched elsewhere on its dispatchers.

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::dispatcher::scheduler_of;
 use crate::failures::Failures;
 use crate::hold::TreeWatch;
-use crate::main_dispatcher::{self, StandInGuard};
+use crate::main_dispatcher::ScopeMain;
 use crate::run::{run, run_once};
 use crate::scheduler::Background;
 use crate::time_source::TestTimeSource;
@@ -59,8 +59,7 @@ pub(crate) struct Shared {
     pub(crate) root: Mutex<Option<Root>>,
     /// What holds the clock is known only of coroutines that were launched, and have begun to wait, with the probes there.
     _probes: probe::Installed,
-    /// Until the end of the test.
-    pub(crate) stand_in: Mutex<Option<StandInGuard>>,
+    pub(crate) main: Arc<ScopeMain>,
 }
 
 impl TestScope {
@@ -110,8 +109,8 @@ impl TestScope {
         scheduler.0.scope_made();
         let failures = Failures::new();
         let watch = TreeWatch::new(scheduler.clone(), failures.clone());
-        let (main, stand_in) = main_dispatcher::stand_in(dispatcher.clone());
-        let home = Home::own().with_main(main);
+        let main = ScopeMain::new(dispatcher.clone());
+        let home = Home::own().with_main(main.slot());
         let context = context + dispatcher.clone() + failures.handler();
         let root = Root::new(home.clone(), &context, watch.clone(), location);
         let background = root.beside(Background, location);
@@ -126,7 +125,7 @@ impl TestScope {
             watch,
             root: Mutex::new(Some(root)),
             _probes: probes,
-            stand_in: Mutex::new(Some(stand_in)),
+            main,
         }))
     }
 
@@ -303,6 +302,7 @@ impl Drop for Shared {
                 self.failures.add(self.scope.job(), &failure);
             }
             self.watch.end();
+            self.main.end();
         }
     }
 }

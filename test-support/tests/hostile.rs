@@ -18,7 +18,7 @@ use corox_core::{
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
-    run_test,
+    run_test, set_main,
 };
 
 fn ms(n: u64) -> Duration {
@@ -636,4 +636,42 @@ fn the_delays_of_cleanup_after_a_given_up_test_end() {
     assert!(text.contains("was cancelled and did not end"), "{text}");
     drop((tx, cleaned));
     assert_eq!(done.into_iter().collect::<Vec<_>>(), [ms(0), ms(0)]);
+}
+
+/// A scope goes where its test runs: it sees what is main there, and leaves the thread that has made it alone.
+#[test]
+fn a_scope_made_on_another_thread_gets_the_main_dispatcher_of_its_test() {
+    run_test(async |here| {
+        let made = TestScope::new(TestScheduler::new());
+        let thread = std::thread::spawn(move || {
+            let main = StandardTestDispatcher::on(made.scheduler());
+            made.run_test(async |t| {
+                let found = t.child_context(Dispatcher::MAIN);
+                assert_eq!(found.dispatcher(), Some(t.dispatcher()));
+                let set = set_main(&main).unwrap();
+                let found = t.child_context(Dispatcher::MAIN);
+                assert_eq!(found.dispatcher(), Some(&*main));
+                drop(set);
+            });
+        });
+        here.real_time(tokio::task::spawn_blocking(|| thread.join()))
+            .await?
+            .unwrap();
+        let found = here.child_context(Dispatcher::MAIN);
+        assert_eq!(found.dispatcher(), Some(here.dispatcher()));
+        Ok(())
+    });
+    // Without a test it has one of its own, too.
+    let scopes = [TestScope::default(), TestScope::default()];
+    for t in &scopes {
+        let found = t.child_context(Dispatcher::MAIN);
+        assert_eq!(found.dispatcher(), Some(t.dispatcher()));
+    }
+    let main = StandardTestDispatcher::new();
+    let set = set_main(&main).unwrap();
+    for t in &scopes {
+        let found = t.child_context(Dispatcher::MAIN);
+        assert_eq!(found.dispatcher(), Some(&*main));
+    }
+    drop(set);
 }
