@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -674,4 +674,29 @@ fn a_scope_made_on_another_thread_gets_the_main_dispatcher_of_its_test() {
         assert_eq!(found.dispatcher(), Some(&*main));
     }
     drop(set);
+}
+
+#[test]
+fn a_waker_of_an_earlier_test_does_not_wake_the_next_one() {
+    let scheduler = TestScheduler::new();
+    let mut old = None;
+    TestScope::new(&scheduler).run_test(async |_| {
+        poll_fn(|cx| {
+            old = Some(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+    });
+    let old = old.unwrap();
+    old.wake_by_ref();
+    TestScope::new(&scheduler).run_test(async |t| {
+        old.wake_by_ref();
+        let (mut timer, mut polls) = (pin!(delay(ms(10))), 0);
+        poll_fn(|cx| {
+            polls += 1;
+            timer.as_mut().poll(cx)
+        })
+        .await;
+        assert_eq!((polls, t.current_time()), (2, ms(10)));
+    });
 }
