@@ -78,7 +78,7 @@ where
     I: IntoIterator<Item: IntoFuture<IntoFuture = Await<T>, Output = Result<T>>>,
 {
     let awaits: Vec<Await<T>> = deferreds.into_iter().map(IntoFuture::into_future).collect();
-    let reason = WaitReason::here(&Reason("await_all"));
+    let reason = WaitReason::here(&Reason("await_all")).by_coroutines();
     gather(awaits, reason)
 }
 

@@ -109,7 +109,7 @@ impl Race {
 
     /// The winner among `runners`, or why there is none.
     async fn outcome(&self, runners: usize, location: &'static Location<'static>) -> Result<usize> {
-        let mut reason = WaitReason::at(&Reason("await_first_success"), location);
+        let mut reason = WaitReason::at(&Reason("await_first_success"), location).by_coroutines();
         let failures = poll_fn(|cx| {
             self.waker.register(cx.waker());
             let mut state = self.state.lock();

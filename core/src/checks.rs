@@ -133,7 +133,7 @@ fn nobody_waits() -> bool {
 pub fn await_cancellation() -> impl Future<Output = Never> + Send {
     let location = Location::caller();
     async move {
-        let mut reason = WaitReason::at(&Reason("await_cancellation"), location);
+        let mut reason = WaitReason::at(&Reason("await_cancellation"), location).by_coroutines();
         poll_fn(|_| {
             reason.note(String::new);
             Poll::Pending

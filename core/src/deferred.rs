@@ -293,7 +293,7 @@ impl<T> Await<T> {
             job,
             result: PhantomData,
             waiting: Waiting::default(),
-            reason: probe::WaitReason::here(&probe::Reason("await")),
+            reason: probe::WaitReason::here(&probe::Reason("await")).by_coroutines(),
             started: false,
         }
     }
@@ -333,6 +333,7 @@ impl<T: Send + 'static> Future for Await<T> {
         match this.waiting.poll(&this.job, cx) {
             Poll::Ready(()) => match read_final(&this.job) {
                 Some(result) => {
+                    this.reason.end();
                     if let Err(error) = &result {
                         error.note_awaited(this.reason.location());
                     }

@@ -111,11 +111,7 @@ pub(crate) fn report_uncaught(job: &Job, error: &Error) {
     }
     let handlers: Vec<_> = PROCESS_WIDE.read().iter().map(|(_, h)| h.clone()).collect();
     if handlers.is_empty() {
-        match &job.context().watch {
-            Some(watched) => watched.uncaught(job, error),
-            None if harness::collected(job, error) => {}
-            None => fallback(job, error),
-        }
+        sink(job, error);
     }
     for handler in handlers {
         call(&handler, job, error);
@@ -136,11 +132,21 @@ fn call(handler: &ExceptionHandler, job: &Job, error: &Error) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (handler.0)(job, error))) {
         let thrown = Error::from_panic(payload, job.location());
         thrown.add_suppressed(error.clone());
-        fallback(job, &thrown);
+        sink(job, &thrown);
     }
 }
 
-fn fallback(job: &Job, error: &Error) {
+/// Where a failure ends that no handler takes: in the test that it belongs to, or else in [`fallback`].
+fn sink(job: &Job, error: &Error) {
+    match &job.context().watch {
+        Some(watched) => watched.uncaught(job, error),
+        None if harness::collected(job, error) => {}
+        None => fallback(job, error),
+    }
+}
+
+/// Writes to stderr and `tracing`.
+pub fn fallback(job: &Job, error: &Error) {
     tracing::error!(job = %job, error = ?error, "uncaught failure of a coroutine");
     // In one piece, for other threads write there, too; not by `eprintln!`, which panics if stderr is closed.
     let text = format!(

@@ -54,7 +54,8 @@ impl JobContext {
         JobContext::own_of_set(&CoroutineContext::empty())
     }
 
-    /// The same with the elements of `set`. A main dispatcher that the coroutine around has for itself counts here, too.
+    /// The same with the elements of `set`. A main dispatcher that the coroutine around, or the harness of this thread, has for
+    /// itself counts here, too.
     pub(crate) fn own_of_set(set: &CoroutineContext) -> JobContext {
         let (home, watch) = frame::with_current(|frame| match frame {
             Some(frame) => {
@@ -62,7 +63,13 @@ impl JobContext {
                 let watch = context.watch.as_ref().map(Watched::of_free_root);
                 (Home::own().with_main_of(&context.home), watch)
             }
-            None => (Home::own(), None),
+            None => match harness::host() {
+                Some(watched) => {
+                    let home = Home::own().with_main_of(&Home::current().0);
+                    (home, Some(watched.of_free_root()))
+                }
+                None => (Home::own(), None),
+            },
         });
         JobContext::of_set(home, watch, set)
     }

@@ -81,8 +81,9 @@ pub mod harness_protocol {
     #[cfg(not(corox_loom))]
     pub use crate::harness::Root;
     pub use crate::harness::{
-        Watch, being_handed_over, current_has_element, dispatcher_of, has_element, has_live_body,
-        hosting, is_inline, is_watched_by, set_collector, take_panic, token_of,
+        Watch, being_handed_over, current_has_element, dispatcher_of, fail_with_panic, has_element,
+        has_live_body, hosting, is_inline, is_watched_by, report_unclaimed, set_collector,
+        take_panic, token_of,
     };
     pub use crate::select::set_seed as set_select_seed;
 }

@@ -108,7 +108,7 @@ struct Place(Arc<Places>);
 impl Places {
     /// Only the body of the scope takes places, so one that is seen free stays so.
     async fn take(places: &Arc<Places>, location: &'static Location<'static>) -> Place {
-        let mut reason = WaitReason::at(&Reason("map_concurrent"), location);
+        let mut reason = WaitReason::at(&Reason("map_concurrent"), location).by_coroutines();
         poll_fn(|cx| {
             if places.free.load(Ordering::Acquire) == 0 {
                 places.waker.register(cx.waker());

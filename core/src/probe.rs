@@ -50,6 +50,7 @@ struct Wait {
     what: &'static Reason,
     detail: String,
     location: &'static Location<'static>,
+    by_coroutines: bool,
 }
 
 /// Keeps the probes installed; see [`install`].
@@ -123,6 +124,8 @@ pub struct WaitInfo {
     pub detail: String,
     /// Where in the code.
     pub location: &'static Location<'static>,
+    /// Whether only coroutines and jobs can end the wait: no clock, device or foreign code.
+    pub by_coroutines: bool,
 }
 
 /// What the coroutine or scope `job` waits for at this moment, as far as the library's own suspension points know; several
@@ -139,6 +142,7 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
             what: wait.what.0,
             detail: wait.detail.clone(),
             location: wait.location,
+            by_coroutines: wait.by_coroutines,
         })
         .collect()
 }
@@ -211,15 +215,19 @@ pub struct Reason(
 /// ```
 /// use corox_core::probe::{Reason, WaitReason};
 ///
-/// let mut reason = WaitReason::here(&Reason("my_lock"));
+/// // Whoever has the lock is a coroutine.
+/// let mut reason = WaitReason::here(&Reason("my_lock")).by_coroutines();
 /// // in `poll`, before `Pending`:
 /// reason.note(|| "table 7".to_owned());
+/// // and before `Ready`:
+/// reason.end();
 /// ```
 #[derive(Debug)]
 pub struct WaitReason {
     what: &'static Reason,
     location: &'static Location<'static>,
     noted: u64,
+    by_coroutines: bool,
 }
 
 impl WaitReason {
@@ -237,7 +245,21 @@ impl WaitReason {
             what,
             location,
             noted: 0,
+            by_coroutines: false,
         }
+    }
+
+    /// Says that only coroutines and jobs end the wait: no clock, device or foreign code. The clock of a test does not wait for
+    /// a coroutine that waits so on a dispatcher outside of the test.
+    #[must_use]
+    pub fn by_coroutines(mut self) -> Self {
+        self.by_coroutines = true;
+        self
+    }
+
+    /// For the next note.
+    pub(crate) fn set_by_coroutines(&mut self, by_coroutines: bool) {
+        self.by_coroutines = by_coroutines;
     }
 
     /// Where.
@@ -267,16 +289,29 @@ impl WaitReason {
             what: self.what,
             detail,
             location: self.location,
+            by_coroutines: self.by_coroutines,
         };
         registry.waits.insert(self.noted, wait);
+    }
+
+    /// Takes the note back: the wait has ended, though the future may live on.
+    #[inline]
+    pub fn end(&mut self) {
+        if self.noted != 0 {
+            self.end_slowly();
+        }
+    }
+
+    #[cold]
+    fn end_slowly(&mut self) {
+        let removed = REGISTRY.lock().waits.remove(&self.noted);
+        self.noted = 0;
+        drop(removed);
     }
 }
 
 impl Drop for WaitReason {
     fn drop(&mut self) {
-        if self.noted != 0 {
-            let removed = REGISTRY.lock().waits.remove(&self.noted);
-            drop(removed);
-        }
+        self.end();
     }
 }

@@ -223,7 +223,7 @@ impl<F: Future, T> ScopeFuture<F, T> {
             hold,
             value: None,
             over: false,
-            reason: WaitReason::at(&Reason("children"), location),
+            reason: WaitReason::at(&Reason("children"), location).by_coroutines(),
         }
     }
 
@@ -270,6 +270,7 @@ where
         }
         *this.over = true;
         *this.hold = None;
+        this.reason.end();
         Poll::Ready(match this.job.final_cause() {
             Some(cause) => {
                 cause.note_awaited(this.job.location());

@@ -94,6 +94,7 @@ where
         match cell.poll(cx, frame::cancelled_here()) {
             Poll::Ready(result) => {
                 this.cell = None;
+                this.reason.end();
                 match &result {
                     // That nobody can resume it any more arises here.
                     Err(error) if error.location() != this.reason.location() => {

@@ -85,6 +85,7 @@ impl Future for Delay {
             .as_pin_mut()
             .is_some_and(|sleep| sleep.poll(cx).is_ready())
         {
+            this.reason.end();
             return Poll::Ready(());
         }
         this.reason.note(|| format!("{:?}", this.duration));

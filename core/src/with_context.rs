@@ -201,7 +201,7 @@ where
         result: PhantomData,
         section,
         waiting: Waiting::default(),
-        reason: WaitReason::at(&named.reason, location),
+        reason: WaitReason::at(&named.reason, location).by_coroutines(),
         dropped: named.dropped,
         over: false,
     }
@@ -333,6 +333,7 @@ impl<T: Send + 'static> Future for Elsewhere<T> {
         }
         this.over = true;
         this.section = None;
+        this.reason.end();
         match read_final::<T>(&this.job) {
             // Prompt cancellation: the value is dropped, the coroutine does not go past this point (J-29, J-31).
             Some(Ok(_)) if frame::cancelled_here() => Poll::Pending,

@@ -15,8 +15,8 @@ use std::time::Duration;
 use corox_core::probe::{self, Reason, WaitReason, dump, dump_of, install, live, waits_of};
 use corox_core::{
     CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, GlobalScope, Job, await_all,
-    await_cancellation, blocking, coroutine_scope, delay, run_blocking, suspend_cancellable,
-    with_context, yield_now,
+    await_cancellation, blocking, coroutine_scope, delay, on, run_blocking, select,
+    suspend_cancellable, with_context, yield_now,
 };
 use manual::Manual;
 
@@ -264,6 +264,75 @@ fn a_wait_is_known_exactly_while_it_lasts() {
             gate.complete(());
             job.join().await;
             assert!(waits_of(&job).is_empty());
+            Ok(())
+        })
+        .unwrap();
+        drop(probes);
+    });
+}
+
+/// Also while its future lives on: one that is polled by reference, as loops around a `select!` do.
+#[test]
+fn a_wait_that_has_ended_is_forgotten_before_its_future_goes() {
+    alone(|| {
+        let probes = install();
+        run_blocking(async |scope| {
+            let own = Job::current().unwrap();
+            let child = scope.spawn(async {
+                yield_now().await;
+                Ok(1)
+            });
+            let mut short = pin!(delay(Duration::from_millis(1)));
+            let mut join = pin!(child.join());
+            let mut value = pin!(child.into_future());
+            let mut call = pin!(blocking(|_| Ok(2)));
+            let mut callback = pin!(suspend_cancellable(|continuation| {
+                std::thread::spawn(move || continuation.resume(3).unwrap());
+            }));
+            short.as_mut().await;
+            join.as_mut().await;
+            let values = (
+                value.as_mut().await?,
+                call.as_mut().await?,
+                callback.as_mut().await?,
+            );
+            assert_eq!(values, (1, 2, 3));
+            assert_eq!(waits_of(&own), []);
+            Ok(())
+        })
+        .unwrap();
+        drop(probes);
+    });
+}
+
+/// What only coroutines and jobs can end is told apart from what may come from anywhere.
+#[test]
+fn a_wait_tells_whether_coroutines_end_it() {
+    async fn ends_by_coroutines(future: impl Future) -> bool {
+        let mut future = pin!(future);
+        let polled = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        let waits = waits_of(&Job::current().unwrap());
+        assert_eq!(waits.len(), 1, "{waits:?}");
+        waits[0].by_coroutines
+    }
+    alone(|| {
+        let probes = install();
+        run_blocking(async |_| {
+            let target = CompletableDeferred::<u8>::new();
+            let minute = Duration::from_secs(60);
+            assert!(ends_by_coroutines(target.join()).await);
+            assert!(ends_by_coroutines(await_cancellation()).await);
+            assert!(ends_by_coroutines(select((target.on_join(),))).await);
+            assert!(!ends_by_coroutines(delay(minute)).await);
+            let callback = suspend_cancellable::<(), _>(std::mem::forget);
+            assert!(!ends_by_coroutines(callback).await);
+            let foreign = on(std::future::pending::<()>());
+            let either = select((target.on_join(), foreign));
+            assert!(!ends_by_coroutines(either).await);
+            target.cancel();
             Ok(())
         })
         .unwrap();

@@ -401,6 +401,16 @@ impl Dispatcher {
         matches!(self.kind, Kind::Unconfined)
     }
 
+    /// Whether a task that is woken on this thread, at this moment, runs here in place: on
+    /// [`UNCONFINED`](Dispatcher::UNCONFINED), and on custom dispatchers that [need no dispatch](Dispatch::is_dispatch_needed).
+    pub fn runs_in_place(&self) -> bool {
+        match &self.kind {
+            Kind::Unconfined => true,
+            Kind::Custom(custom) => !custom.is_dispatch_needed(),
+            _ => false,
+        }
+    }
+
     /// Whether this is a user's [`Dispatch`], or a view of one: a dispatch may panic then. [`MAIN`](Dispatcher::MAIN) counts as
     /// one.
     pub fn is_custom(&self) -> bool {

@@ -183,7 +183,8 @@ impl TestScheduler {
             kind,
             waiting: None,
             over: false,
-            reason: WaitReason::at(what, location),
+            // Called elsewhere it must not hold the clock that it moves.
+            reason: WaitReason::at(what, location).by_coroutines(),
         }
     }
 

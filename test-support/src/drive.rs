@@ -13,13 +13,15 @@
 //! of the code under test. So the timers of both worlds fire in one order. Two things of tokio are made use of beside that:
 //! the hook for a thread about to park tells that no task of tokio is ready; and a call in `spawn_blocking` stops the clock.
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{self, Duration};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -29,7 +31,7 @@ use crate::TestScheduler;
 use crate::control::Until;
 use crate::explore::Chooser;
 use crate::hold::TreeWatch;
-use crate::limit::Limit;
+use crate::limit::{Limit, TURNS};
 use crate::root::RootWaker;
 use crate::scheduler::{Clock, MAX, Next, Runnable, in_loop};
 
@@ -115,6 +117,8 @@ pub(crate) struct Test<'a, R> {
     pub(crate) is_over: &'a dyn Fn() -> bool,
     /// Called once when the limit is over.
     pub(crate) expired: &'a mut dyn FnMut(),
+    /// Called when a waker has panicked.
+    pub(crate) panicked: &'a dyn Fn(Box<dyn Any + Send>),
     /// Chooses among what is ready.
     pub(crate) chooser: Option<&'a mut Chooser>,
 }
@@ -141,6 +145,7 @@ pub(crate) async fn drive<R: Future<Output = ()>>(test: Test<'_, R>) -> End {
         sleeps: None,
         expired: false,
         root_ended: false,
+        noisy: None,
         afterwards: 0,
         test,
     };
@@ -178,6 +183,8 @@ struct Driver<'a, R> {
     sleeps: Option<(Goal, Instant)>,
     expired: bool,
     root_ended: bool,
+    /// Since when, in real time, tasks of tokio are ready all the time.
+    noisy: Option<time::Instant>,
     /// Events since the root has ended.
     afterwards: u32,
 }
@@ -200,6 +207,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             self.look_at_the_clock();
             if let Some(ran) = self.run() {
                 is_quiet = false;
+                self.noisy = None;
                 self.sleeps = self.sleeps.filter(|(goal, _)| *goal != Goal::Probe);
                 if self.root_ended && self.afterwards > AFTERWARDS {
                     return Poll::Ready(Step::End(End::Endless));
@@ -212,25 +220,24 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 }
                 continue;
             }
-            // Nothing is left at this time.
-            let held = self.test.watch.is_held();
-            if self.asks(held) && !is_quiet {
-                if self.wait(cx).is_some() {
-                    self.test.quiet.ask(cx.waker());
-                    return Poll::Pending;
-                }
-                continue;
-            }
-            if is_quiet && self.complete(held) {
-                continue;
-            }
-            if self.root_ended && is_quiet && !held && self.is_idle() && (self.test.is_over)() {
-                return Poll::Ready(Step::End(End::All));
-            }
             // Whoever changes something from here on wakes this loop.
             let Some(wait) = self.wait(cx) else {
                 continue;
             };
+            // Nothing is left at this time.
+            let held = self.test.watch.is_held();
+            if is_quiet {
+                self.noisy = None;
+            } else if self.asks(held) && !self.is_too_noisy() {
+                self.test.quiet.ask(cx.waker());
+                return Poll::Pending;
+            }
+            if is_quiet && self.complete(held) {
+                continue;
+            }
+            if self.is_all(held) && (is_quiet || self.is_too_noisy()) {
+                return Poll::Ready(Step::End(End::All));
+            }
             if held {
                 sleep.set(None);
                 self.stopped.get_or_insert_with(Stopped::now);
@@ -261,10 +268,11 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 self.sleeps = None;
                 sleep.set(None);
                 match goal {
-                    Goal::Reach(target) if target > wait.now => {
-                        return Poll::Ready(Step::Jump(target - wait.now));
-                    }
-                    Goal::Reach(_) => continue,
+                    Goal::Reach(target) => match target.saturating_sub(self.refreshed()) {
+                        // The code under test may have let the clock go: it is later than it was a moment ago.
+                        Duration::ZERO => continue,
+                        left => return Poll::Ready(Step::Jump(left)),
+                    },
                     Goal::Probe => return Poll::Ready(Step::End(End::Deadlock)),
                 }
             }
@@ -282,7 +290,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
     /// Whether what comes next has to know that no task of tokio is ready.
     fn asks(&self, held: bool) -> bool {
         if self.root_ended {
-            return !held && self.is_idle() && (self.test.is_over)();
+            return self.is_all(held);
         }
         let state = self.test.scheduler.0.state.lock();
         let idle = !held && !state.has_foreground();
@@ -310,7 +318,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             })
         };
         let any = !wakers.is_empty();
-        wakers.into_iter().for_each(|waker| core.fire(waker));
+        wakers.into_iter().for_each(|waker| self.fire(waker));
         any
     }
 
@@ -326,7 +334,17 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             let idle = !state.has_foreground();
             state.controls.take(|until| idle && until == Until::Idle)
         };
-        wakers.into_iter().for_each(|waker| core.fire(waker));
+        wakers.into_iter().for_each(|waker| self.fire(waker));
+    }
+
+    /// Whether nothing is left of the test but, perhaps, tasks of tokio.
+    fn is_all(&self, held: bool) -> bool {
+        self.root_ended && !held && self.is_idle() && (self.test.is_over)()
+    }
+
+    /// Whether tasks of tokio go on and on after the end of everything else. They are dropped then, as others are that wait.
+    fn is_too_noisy(&mut self) -> bool {
+        self.root_ended && self.noisy.get_or_insert_with(time::Instant::now).elapsed() >= TURNS
     }
 
     fn is_idle(&self) -> bool {
@@ -343,6 +361,13 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
         }
     }
 
+    /// The time, taken over from tokio.
+    fn refreshed(&self) -> Duration {
+        let mut state = self.test.scheduler.0.state.lock();
+        state.refresh();
+        state.now
+    }
+
     /// Takes over the time from tokio, and completes the controls that wait for it.
     fn look_at_the_clock(&self) {
         let core = &self.test.scheduler.0;
@@ -354,7 +379,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 .controls
                 .take(|until| matches!(until, Until::Time(time) if time <= now))
         };
-        wakers.into_iter().for_each(|waker| core.fire(waker));
+        wakers.into_iter().for_each(|waker| self.fire(waker));
     }
 
     /// Runs what is ready and due, up to a batch of events; how many, if any.
@@ -374,7 +399,7 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
                 self.afterwards += 1;
             }
             match next {
-                Next::Fire(waker) => self.test.scheduler.0.fire(waker),
+                Next::Fire(waker) => self.fire(waker),
                 Next::Run(Runnable::Task(task, _)) => task.run(),
                 Next::Run(Runnable::Root(waker)) => self.poll_root(waker),
             }
@@ -382,8 +407,17 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
         (ran > 0).then_some(ran)
     }
 
+    /// Wakers are foreign code: of a combinator, for example.
+    fn fire(&self, waker: Waker) {
+        let fired = catch_unwind(AssertUnwindSafe(|| self.test.scheduler.0.fire(waker)));
+        if let Err(payload) = fired {
+            (self.test.panicked)(payload);
+        }
+    }
+
     fn poll_root(&mut self, waker: Arc<RootWaker>) {
-        if self.root_ended {
+        // A waker that the body of an earlier test on this scheduler has left somewhere wakes nobody.
+        if self.root_ended || !Arc::ptr_eq(&waker, &self.root_waker) {
             return;
         }
         waker.begin_poll();

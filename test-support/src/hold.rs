@@ -7,8 +7,8 @@
 //!                 handed over              run
 //!   (suspended) ───────────────> in flight ────> (suspended)      in flight: counted, exactly
 //!        │
-//!        ├── waits for a job of corox only ──> does not hold: what it waits for does, or is of the test
-//!        └── waits for anything else: a real delay, a socket, another library ──> holds
+//!        ├── waits for coroutines only ──> does not hold: what it waits for does, or is of the test
+//!        └── waits for anything else: a real delay, a socket, another library ──> holds, unless it is of the background
 //! ```
 
 use std::collections::BTreeMap;
@@ -20,26 +20,13 @@ use corox_core::harness_protocol::{
     Watch, dispatcher_of, has_element, has_live_body, is_inline, token_of,
 };
 use corox_core::{Error, Job, Task, probe};
-use corox_scheduler::{Wakeup, fallback};
 use parking_lot::Mutex;
-use tokio::runtime;
+use tokio::runtime::{self, Handle};
 
 use crate::TestScheduler;
 use crate::dispatcher::scheduler_of;
 use crate::failures::Failures;
 use crate::scheduler::Background;
-
-/// Waits that end when a job does something, and not by themselves.
-const UNTIMED: [&str; 8] = [
-    "join",
-    "await",
-    "await_all",
-    "await_first_success",
-    "map_concurrent",
-    "children",
-    "with_context",
-    "await_cancellation",
-];
 
 /// Watches the tree of a test.
 pub(crate) struct TreeWatch {
@@ -47,7 +34,7 @@ pub(crate) struct TreeWatch {
     failures: Arc<Failures>,
     /// tokio's runtime of the test, once that runs.
     runtime: OnceLock<runtime::Id>,
-    /// The token of the job of the background scope, which holds this.
+    /// The token of the background scope's job, whose context has this watch.
     background: OnceLock<u64>,
     /// Coroutines of the test on other dispatchers; some may have ended.
     outside: Mutex<Vec<Job>>,
@@ -85,10 +72,16 @@ impl TreeWatch {
 
     fn is_outside(&self, job: &Job) -> bool {
         let dispatcher = dispatcher_of(job);
+        let own = self.runtime.get().copied();
         let of_runtime = dispatcher.runtime_id();
+        let in_place_here = || {
+            let here = Handle::try_current().ok().map(|here| here.id());
+            dispatcher.runs_in_place() && here.is_some() && here == own
+        };
         !dispatcher.is_unconfined()
             && scheduler_of(dispatcher).is_none()
-            && (of_runtime.is_none() || of_runtime != self.runtime.get().copied())
+            && (of_runtime.is_none() || of_runtime != own)
+            && !in_place_here()
     }
 
     /// Holds the clock until the guard is dropped.
@@ -141,6 +134,12 @@ impl TreeWatch {
             .map(|location| format!("real_time at {location}"))
             .collect();
         drop(real);
+        let in_flight = self.in_flight.load(Ordering::Acquire);
+        if in_flight > 0 {
+            lines.push(format!(
+                "{in_flight} that run on other dispatchers, or wait there for their turn"
+            ));
+        }
         for job in self.live_outside() {
             if takes_real_time(&job) {
                 let dispatcher = dispatcher_of(&job);
@@ -169,6 +168,28 @@ impl TreeWatch {
     }
 }
 
+/// A task that runs `task`, in flight until then.
+fn carry(task: Task, flight: Flight) -> Task {
+    let cargo = Arc::new(Mutex::new(Some((task, flight))));
+    let given_back = Arc::downgrade(&cargo);
+    let carrier = async move {
+        let cargo = cargo.lock().take();
+        if let Some((task, flight)) = cargo {
+            task.run();
+            drop(flight);
+        }
+    };
+    Task::new(carrier, move |carrier, _| {
+        // A dispatcher that cannot run what it holds gives it back, to be handed over once more.
+        let cargo = given_back.upgrade().and_then(|cargo| cargo.lock().take());
+        drop(carrier);
+        if let Some((task, flight)) = cargo {
+            task.reschedule();
+            drop(flight);
+        }
+    })
+}
+
 trait ExtractCompleted {
     fn extract_if_completed(&mut self) -> Vec<Job>;
 }
@@ -186,12 +207,16 @@ impl ExtractCompleted for Vec<Job> {
 
 /// Whether a coroutine that does not run waits for something that comes in real time, as far as is known.
 fn takes_real_time(job: &Job) -> bool {
-    // Children speak for themselves; an inline scope stands for the coroutine that is inside of it.
-    if !has_live_body(job) || job.children().iter().any(is_inline) {
+    // Children speak for themselves, and nobody waits for the background.
+    if !has_live_body(job) || has_element::<Background>(job) {
         return false;
     }
     let waits = probe::waits_of(job);
-    waits.is_empty() || waits.iter().any(|wait| !UNTIMED.contains(&wait.what))
+    if waits.is_empty() {
+        // An inline scope stands for the coroutine that is inside of it.
+        return !job.children().iter().any(is_inline);
+    }
+    waits.iter().any(|wait| !wait.by_coroutines)
 }
 
 impl Watch for TreeWatch {
@@ -203,7 +228,7 @@ impl Watch for TreeWatch {
                      with `StandardTestDispatcher::on(t.scheduler())`",
                     job.location()
                 ));
-                self.failures.add(&error);
+                self.failures.add(job, &error);
                 job.cancel_with(Error::cancellation_caused_by(
                     "two schedulers in one context",
                     error,
@@ -236,19 +261,11 @@ impl Watch for TreeWatch {
         if !self.is_outside(job) {
             return task;
         }
-        let flight = self.fly();
-        let carrier = async move {
-            task.run();
-            drop(flight);
-        };
-        Task::new(carrier, |task, _| {
-            // A pool that shuts down gives its tasks back.
-            drop(fallback().dispatch(task, Wakeup::Launch));
-        })
+        carry(task, self.fly())
     }
 
-    fn uncaught(&self, _job: &Job, error: &Error) {
-        self.failures.add(error);
+    fn uncaught(&self, job: &Job, error: &Error) {
+        self.failures.add(job, error);
     }
 }
 
@@ -263,10 +280,10 @@ impl TreeWatch {
                 .parent()
                 .is_some_and(|parent| token_of(&parent) == *background)
         {
-            let failures = self.failures.clone();
+            let (failures, child) = (self.failures.clone(), job.clone());
             job.on_completion(move |cause| {
                 if let Some(error) = cause.filter(|error| !error.is_cancellation()) {
-                    failures.add(error);
+                    failures.add(&child, error);
                 }
             });
         }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The environment variable with the limit for tests that do not set one: seconds, or a number with `ms`, `s` or `m`.
 pub const TIMEOUT_VARIABLE: &str = "COROX_TEST_TIMEOUT";
@@ -23,6 +23,9 @@ const DEFAULT: Duration = Duration::from_secs(60);
 
 /// How long the loop may take to see that the limit is over.
 const ANSWER: Duration = Duration::from_secs(1);
+
+/// How long tasks of tokio may go on and on when nothing else of a test is left.
+pub(crate) const TURNS: Duration = Duration::from_secs(1);
 
 /// How long the cleanup of a cancelled test may take.
 const GRACE: Duration = Duration::from_secs(10);
@@ -96,9 +99,10 @@ impl Limit {
             wake: Box::new(wake),
             describe: Box::new(describe),
         });
-        let at = limit.begun.checked_add(duration);
-        let key = at.map(|at| Keeper::add(at, &limit));
-        Guard { limit, key }
+        if let Some(at) = limit.begun.checked_add(duration) {
+            Keeper::add(at, &limit, What::Limit);
+        }
+        Guard { limit }
     }
 
     pub(crate) fn duration(&self) -> Duration {
@@ -162,20 +166,31 @@ impl Limit {
 /// Ends the limit when dropped.
 pub(crate) struct Guard {
     pub(crate) limit: Arc<Limit>,
-    key: Option<(Instant, u64)>,
+}
+
+impl Guard {
+    /// From here on the loop is woken now and then, whatever keeps its thread busy.
+    pub(crate) fn wake_now_and_then(&self) {
+        Keeper::add(Instant::now() + TURNS, &self.limit, What::Wake);
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.key.is_some() {
-            Keeper::remove(&self.limit);
-        }
+        Keeper::remove(&self.limit);
     }
+}
+
+/// What the thread is to do for a test.
+#[derive(Clone, Copy)]
+enum What {
+    Limit,
+    Wake,
 }
 
 /// The thread that keeps the limits.
 struct Keeper {
-    steps: BTreeMap<(Instant, u64), Arc<Limit>>,
+    steps: BTreeMap<(Instant, u64), (What, Arc<Limit>)>,
     numbers: u64,
     is_running: bool,
     /// When the thread wakes by itself.
@@ -191,11 +206,11 @@ static KEEPER: Mutex<Keeper> = Mutex::new(Keeper {
 static CHANGED: Condvar = Condvar::new();
 
 impl Keeper {
-    fn add(at: Instant, limit: &Arc<Limit>) -> (Instant, u64) {
+    fn add(at: Instant, limit: &Arc<Limit>, what: What) {
         let mut keeper = KEEPER.lock();
         keeper.numbers += 1;
         let key = (at, keeper.numbers);
-        keeper.steps.insert(key, limit.clone());
+        keeper.steps.insert(key, (what, limit.clone()));
         if !keeper.is_running {
             keeper.is_running = true;
             let started = std::thread::Builder::new()
@@ -213,7 +228,6 @@ impl Keeper {
             // It would sleep for too long. Tests that end in time leave it asleep.
             CHANGED.notify_one();
         }
-        key
     }
 
     fn remove(limit: &Arc<Limit>) {
@@ -222,7 +236,7 @@ impl Keeper {
             let keys: Vec<_> = keeper
                 .steps
                 .iter()
-                .filter(|(_, other)| Arc::ptr_eq(limit, other))
+                .filter(|(_, (_, other))| Arc::ptr_eq(limit, other))
                 .map(|(key, _)| *key)
                 .collect();
             keys.iter().map(|key| keeper.steps.remove(key)).collect()
@@ -235,7 +249,7 @@ impl Keeper {
 fn keep() {
     let mut keeper = KEEPER.lock();
     loop {
-        let Some((&(at, number), limit)) = keeper.steps.first_key_value() else {
+        let Some((&(at, number), (what, limit))) = keeper.steps.first_key_value() else {
             keeper.sleeps_until = None;
             CHANGED.wait(&mut keeper);
             continue;
@@ -245,16 +259,23 @@ fn keep() {
             CHANGED.wait_until(&mut keeper, at);
             continue;
         }
-        let limit = limit.clone();
+        let (what, limit) = (*what, limit.clone());
         drop(keeper);
-        let next = limit.step();
+        let next = match what {
+            What::Limit => limit.step(),
+            What::Wake => {
+                (limit.wake)();
+                Some(Instant::now() + TURNS)
+            }
+        };
         keeper = KEEPER.lock();
         // Unless the test has ended meanwhile.
-        if keeper.steps.remove(&(at, number)).is_some() {
-            if let Some(next) = next {
-                keeper.steps.insert((next, number), limit);
-            }
+        let old = keeper.steps.remove(&(at, number));
+        if let (Some(_), Some(next)) = (&old, next) {
+            keeper.steps.insert((next, number), (what, limit.clone()));
         }
+        // Perhaps the last ones to know the test.
+        MutexGuard::unlocked(&mut keeper, || drop((old, limit)));
     }
 }
 

@@ -1,8 +1,16 @@
-//! The main dispatcher of the tests on one thread.
+//! The main dispatchers of tests.
+//!
+//! ```text
+//!   set_main ──> that of the thread ──┐
+//!                                     ├──> the slot of each scope of the thread <── what its tree looks at
+//!   the dispatcher of the scope ──────┘ while set_main has set none
+//! ```
+//!
+//! A scope belongs to the thread that has made it, until its test begins on another one.
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use corox_core::{Dispatcher, MainAlreadySet, MainGuard, MainSlot};
 use parking_lot::Mutex;
@@ -14,19 +22,13 @@ thread_local! {
     static OF_THREAD: RefCell<Option<Arc<ThreadMain>>> = const { RefCell::new(None) };
 }
 
-/// The main dispatcher of the tests on one thread.
+/// What the tests of one thread have in common.
 #[derive(Default)]
 struct ThreadMain {
-    /// What the trees of tests look at.
-    slot: MainSlot,
-    /// What stands in while `set_main` has set nothing: the dispatcher of the running test.
-    stand_in: Mutex<StandIn>,
-}
-
-#[derive(Default)]
-struct StandIn {
-    dispatcher: Option<Dispatcher>,
-    set: Option<MainGuard>,
+    set: MainSlot,
+    scopes: Mutex<Vec<Weak<ScopeMain>>>,
+    /// That of the test which runs.
+    running: Mutex<Option<TestScheduler>>,
 }
 
 impl ThreadMain {
@@ -34,79 +36,116 @@ impl ThreadMain {
         OF_THREAD.with_borrow_mut(|main| main.get_or_insert_default().clone())
     }
 
-    /// Fills an empty slot.
-    fn fill(&self) {
-        let mut stand_in = self.stand_in.lock();
-        if let (Some(dispatcher), None) = (stand_in.dispatcher.clone(), &stand_in.set) {
-            stand_in.set = self.slot.set(dispatcher).ok();
+    /// Adds a scope, or takes it away; forgets those that have gone.
+    fn change(&self, scope: &Arc<ScopeMain>, add: bool) {
+        let mut scopes = self.scopes.lock();
+        let other = |known: &Weak<ScopeMain>| {
+            known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(scope))
+        };
+        scopes.retain(other);
+        if add {
+            scopes.push(Arc::downgrade(scope));
         }
+    }
+
+    /// What is set has changed.
+    fn tell(&self) {
+        let scopes = self.scopes.lock().clone();
+        for scope in scopes.iter().filter_map(Weak::upgrade) {
+            scope.fill(self);
+        }
+    }
+}
+
+/// The main dispatcher of one scope.
+pub(crate) struct ScopeMain {
+    /// What the tree of the scope looks at.
+    slot: MainSlot,
+    /// Stands in while nothing is set.
+    own: Dispatcher,
+    /// Where the scope belongs; `None` after its test.
+    thread: Mutex<Option<Arc<ThreadMain>>>,
+    filled: Mutex<Option<MainGuard>>,
+}
+
+impl ScopeMain {
+    pub(crate) fn new(own: Dispatcher) -> Arc<ScopeMain> {
+        let scope = Arc::new(ScopeMain {
+            slot: MainSlot::new(),
+            own,
+            thread: Mutex::new(None),
+            filled: Mutex::new(None),
+        });
+        scope.belong_here();
+        scope
+    }
+
+    pub(crate) fn slot(&self) -> MainSlot {
+        self.slot.clone()
+    }
+
+    fn belong_here(self: &Arc<Self>) {
+        let here = ThreadMain::get();
+        let before = self.thread.lock().replace(here.clone());
+        if let Some(before) = before {
+            before.change(self, false);
+        }
+        here.change(self, true);
+        self.fill(&here);
+    }
+
+    /// The test of the scope runs on this thread until the guard is dropped; then nothing is main for the scope any more.
+    pub(crate) fn run_here(self: &Arc<Self>, scheduler: &TestScheduler) -> Running {
+        self.belong_here();
+        let here = ThreadMain::get();
+        *here.running.lock() = Some(scheduler.clone());
+        Running {
+            thread: here,
+            scope: self.clone(),
+        }
+    }
+
+    fn fill(&self, thread: &ThreadMain) {
+        let dispatcher = thread.set.get().unwrap_or_else(|| self.own.clone());
+        self.empty();
+        let filled = self.slot.set(dispatcher).ok();
+        *self.filled.lock() = filled;
     }
 
     fn empty(&self) {
-        let set = self.stand_in.lock().set.take();
-        drop(set);
+        let filled = self.filled.lock().take();
+        drop(filled);
     }
-}
 
-/// Has `dispatcher` stand in as the main one of this thread's tests until the guard is dropped, if none does yet; gives the
-/// slot of the thread.
-pub(crate) fn stand_in(dispatcher: Dispatcher) -> (MainSlot, StandInGuard) {
-    let main = ThreadMain::get();
-    main.stand_in
-        .lock()
-        .dispatcher
-        .get_or_insert(dispatcher.clone());
-    main.fill();
-    (main.slot.clone(), StandInGuard { main, dispatcher })
-}
-
-/// See [`stand_in`].
-pub(crate) struct StandInGuard {
-    main: Arc<ThreadMain>,
-    dispatcher: Dispatcher,
-}
-
-impl StandInGuard {
-    /// The test of this dispatcher begins: it stands in, whatever did.
-    pub(crate) fn take_over(&self) {
-        let old = {
-            let mut stand_in = self.main.stand_in.lock();
-            if stand_in.dispatcher.as_ref() == Some(&self.dispatcher) {
-                return;
-            }
-            let dispatcher = Some(self.dispatcher.clone());
-            std::mem::replace(
-                &mut *stand_in,
-                StandIn {
-                    dispatcher,
-                    set: None,
-                },
-            )
-        };
-        drop(old);
-        self.main.fill();
-    }
-}
-
-impl Drop for StandInGuard {
-    fn drop(&mut self) {
-        let mut stand_in = self.main.stand_in.lock();
-        if stand_in.dispatcher.as_ref() == Some(&self.dispatcher) {
-            let old = std::mem::take(&mut *stand_in);
-            drop(stand_in);
-            drop(old);
+    pub(crate) fn end(self: &Arc<Self>) {
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            thread.change(self, false);
         }
+        self.empty();
     }
 }
 
-/// The scheduler of the main dispatcher on this thread, if that is one of tests (V-8).
+/// See [`ScopeMain::run_here`].
+pub(crate) struct Running {
+    thread: Arc<ThreadMain>,
+    scope: Arc<ScopeMain>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let scheduler = self.thread.running.lock().take();
+        drop(scheduler);
+        self.scope.end();
+    }
+}
+
+/// The scheduler of the test that runs on this thread, or else of the main dispatcher that is set here, if that is one of tests
+/// (V-8).
 pub(crate) fn scheduler() -> Option<TestScheduler> {
-    let main = ThreadMain::get();
-    let is_set = main.stand_in.lock().set.is_none();
-    let dispatcher = main.slot.get()?;
-    let scheduler = scheduler_of(&dispatcher)?;
-    // A scope that waits for its test lends its dispatcher to nobody.
-    (is_set || scheduler.0.state.lock().running).then(|| scheduler.clone())
+    let thread = ThreadMain::get();
+    let running = thread.running.lock().clone();
+    running.or_else(|| scheduler_of(&thread.set.get()?).cloned())
 }
 
 /// Makes `dispatcher` what [`Dispatcher::MAIN`] stands for in the tests of this thread, until the guard is dropped.
@@ -140,15 +179,13 @@ pub(crate) fn scheduler() -> Option<TestScheduler> {
 #[track_caller]
 #[doc(alias = "setMain")]
 pub fn set_main(dispatcher: impl Into<Dispatcher>) -> Result<TestMainGuard, MainAlreadySet> {
-    let main = ThreadMain::get();
-    main.empty();
-    match main.slot.set(dispatcher.into()) {
-        Ok(set) => Ok(TestMainGuard {
-            set: Some(set),
-            main,
-        }),
-        Err(error) => Err(error),
-    }
+    let thread = ThreadMain::get();
+    let set = thread.set.set(dispatcher.into())?;
+    thread.tell();
+    Ok(TestMainGuard {
+        set: Some(set),
+        thread,
+    })
 }
 
 /// Keeps the main dispatcher of a thread's tests in place; see [`set_main`].
@@ -156,20 +193,20 @@ pub fn set_main(dispatcher: impl Into<Dispatcher>) -> Result<TestMainGuard, Main
 #[doc(alias = "resetMain")]
 pub struct TestMainGuard {
     set: Option<MainGuard>,
-    main: Arc<ThreadMain>,
+    thread: Arc<ThreadMain>,
 }
 
 impl Drop for TestMainGuard {
     fn drop(&mut self) {
         self.set = None;
-        self.main.fill();
+        self.thread.tell();
     }
 }
 
 impl fmt::Debug for TestMainGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TestMainGuard")
-            .field(&self.main.slot.get())
+            .field(&self.thread.set.get())
             .finish()
     }
 }

@@ -1,6 +1,7 @@
 //! One run of a test, from its beginning to the report.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::panic::{Location, resume_unwind};
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use corox_core::harness_protocol::{
-    dispatcher_of, has_live_body, hosting, is_watched_by, take_panic,
+    dispatcher_of, fail_with_panic, has_live_body, hosting, is_watched_by, take_panic, token_of,
 };
 use corox_core::{CoroutineContext, Error, Job, LaunchOutput, probe};
 use tokio::runtime::{Builder, Handle};
@@ -120,12 +121,15 @@ pub(crate) fn run_with<R: LaunchOutput>(
         );
     };
     let _in_test = InTest::enter();
+    let _main = shared.main.run_here(&shared.scheduler);
     let running = shared.failures.begin();
     let before = shared.failures.take();
     if !before.is_empty() {
         root.abandon(Error::cancellation("there were failures before the test"));
         shared.background.cancel();
         shared.end();
+        shared.scheduler.0.test_ended();
+        shared.failures.close(true);
         let mut findings = vec![Finding::Text(
             "there were failures that nobody took before this test began; they are no failures of its body".to_owned(),
         )];
@@ -142,9 +146,6 @@ pub(crate) fn run_with<R: LaunchOutput>(
         .build()
         .expect("tokio could not make the runtime of a test");
     shared.watch.runs_on(runtime.handle().id());
-    if let Some(stand_in) = &*shared.stand_in.lock() {
-        stand_in.take_over();
-    }
     let job = shared.job().clone();
     if let Some(chooser) = &mut chooser {
         chooser.begin(&job);
@@ -168,6 +169,8 @@ pub(crate) fn run_with<R: LaunchOutput>(
     };
     let result = Cell::new(None);
     let late = Cell::new(None);
+    // Dropped after all that may be left of the test, whose destructors may need it.
+    let context = runtime.enter();
     let (end, found) = hosting(scope.watch(), || {
         let _host = corox_scheduler::host(
             runtime.handle(),
@@ -185,13 +188,21 @@ pub(crate) fn run_with<R: LaunchOutput>(
             limit: &guard.limit,
             quiet,
             root,
-            ended: &mut || shared.background.cancel(),
+            ended: &mut || {
+                guard.wake_now_and_then();
+                shared.background.cancel();
+            },
             is_over: &|| background.is_completed(),
             expired: &mut || {
                 late.set(Some(too_late(shared, &guard.limit, body_ended.get())));
                 job.cancel_with(Error::cancellation(
                     "the limit of real time for the test is over",
                 ));
+            },
+            panicked: &|payload| {
+                if let Err(late) = fail_with_panic(&job, payload) {
+                    shared.failures.add(&job, &late);
+                }
             },
             chooser,
         })));
@@ -221,31 +232,31 @@ pub(crate) fn run_with<R: LaunchOutput>(
             findings.push(Finding::Failure(error));
         }
     }
-    let uncaught = shared.failures.take().into_iter();
-    let known: Vec<_> = findings
-        .iter()
-        .filter_map(Finding::failure)
-        .cloned()
-        .collect();
-    findings.extend(
-        uncaught
-            .filter(|error| !known.iter().any(|known| known.ptr_eq(error)))
-            .map(Finding::Failure),
-    );
+    add(&mut findings, shared.failures.take());
     if end != End::All {
         cancel_leftovers(shared);
     }
     shared.end();
     drop(running);
-    {
-        let _context = runtime.enter();
-        shared.scheduler.0.finish();
-    }
+    shared.scheduler.0.test_ended();
+    drop(context);
     // Calls of `spawn_blocking` that go on are not waited for: nobody in the test does.
     runtime.shutdown_background();
     // What they wake from here on is cancelled, and cleaned up elsewhere.
-    findings.extend(shared.failures.take().into_iter().map(Finding::Failure));
+    add(&mut findings, shared.failures.take());
+    let last = shared.failures.close(!findings.is_empty());
+    add(&mut findings, last);
     findings
+}
+
+/// Adds failures, but for those that are there already.
+fn add(findings: &mut Findings, failures: Vec<Error>) {
+    for failure in failures {
+        let mut known = findings.iter().filter_map(Finding::failure);
+        if !known.any(|known| known.ptr_eq(&failure)) {
+            findings.push(Finding::Failure(failure));
+        }
+    }
 }
 
 impl Finding {
@@ -273,8 +284,7 @@ impl Shared {
     /// Lets go of what a test has.
     fn end(&self) {
         self.watch.end();
-        let stand_in = self.stand_in.lock().take();
-        drop(stand_in);
+        self.main.end();
     }
 
     /// The live coroutines of the test, and those that it has launched elsewhere on its dispatchers.
@@ -385,15 +395,18 @@ fn given_up(shared: &Arc<Shared>) -> String {
     )
 }
 
-/// Nobody will drive them any more: they are cancelled, and clean up on the process's own pool. From the top, so that what must
-/// not be cancelled is not.
+/// Nobody will drive them any more: they are cancelled from the top, so that what cannot be cancelled in them goes on, and clean
+/// up on the process's own pool.
 fn cancel_leftovers(shared: &Arc<Shared>) {
-    for job in shared
-        .live()
-        .into_iter()
-        .filter(|job| job.parent().is_none())
-    {
-        job.cancel_with(Error::cancellation("its test is over"));
+    let live = shared.live();
+    let tokens: HashSet<u64> = live.iter().map(token_of).collect();
+    for job in live {
+        if job
+            .parent()
+            .is_none_or(|parent| !tokens.contains(&token_of(&parent)))
+        {
+            job.cancel_with(Error::cancellation("its test is over"));
+        }
     }
 }
 

@@ -15,14 +15,15 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use corox_core::harness_protocol::{
     being_handed_over, current_has_element, has_element, is_inline, token_of,
 };
-use corox_core::{ContextElement, CoroutineContext, Job, Rejected, Task, TimeSource};
+use corox_core::{ContextElement, CoroutineContext, Dispatcher, Job, Rejected, Task, TimeSource};
+use corox_scheduler::{Sleep, fallback};
 use parking_lot::Mutex;
 use tokio::runtime::{self, Handle};
 
@@ -80,7 +81,8 @@ impl TestScheduler {
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> TestScheduler {
-        TestScheduler(Arc::new(Core {
+        TestScheduler(Arc::new_cyclic(|this| Core {
+            this: this.clone(),
             begin: OnceLock::new(),
             explored: AtomicBool::new(false),
             state: Mutex::new(State {
@@ -94,6 +96,7 @@ impl TestScheduler {
                 controls: Controls::default(),
                 clock: None,
                 running: false,
+                scopes: 0,
                 over: false,
             }),
         }))
@@ -142,6 +145,8 @@ impl fmt::Debug for TestScheduler {
 
 /// What the handles of a scheduler share.
 pub(crate) struct Core {
+    /// Itself, for the timers that are left.
+    this: Weak<Core>,
     /// What the time zero is called as an [`Instant`].
     begin: OnceLock<Instant>,
     /// A schedule decides what runs next.
@@ -164,8 +169,10 @@ pub(crate) struct State {
     pub(crate) clock: Option<Clock>,
     /// A loop drives the scheduler.
     pub(crate) running: bool,
-    /// The last loop has ended, and no scope waits for another one.
-    pub(crate) over: bool,
+    /// How many scopes have a test that has not ended.
+    scopes: usize,
+    /// The last of them has gone: nobody will run anything here.
+    over: bool,
 }
 
 /// How tokio's clock and that of a scheduler belong together.
@@ -228,6 +235,26 @@ impl Timers {
         let timer = self.order.remove(&(deadline, number))?;
         self.foreground -= usize::from(timer.foreground);
         Some(timer)
+    }
+
+    /// Those that are not cancelled or fired, each with the time that is left.
+    fn left(&self, now: Duration) -> Vec<(u64, Duration)> {
+        let keys = self.order.keys();
+        keys.map(|(deadline, number)| (*number, deadline.saturating_sub(now)))
+            .collect()
+    }
+
+    /// Takes out those from `deadline` on.
+    fn split_off(&mut self, deadline: Duration) -> Vec<Timer> {
+        let numbers: Vec<_> = self
+            .order
+            .range((deadline, 0)..)
+            .map(|(key, _)| key.1)
+            .collect();
+        numbers
+            .into_iter()
+            .filter_map(|number| self.remove(number))
+            .collect()
     }
 
     pub(crate) fn earliest(&self) -> Option<Duration> {
@@ -345,11 +372,25 @@ impl State {
         Next::Run(ready.what)
     }
 
-    fn take_ready(&mut self) -> Vec<Ready> {
-        self.foreground = 0;
-        let front = std::mem::take(&mut self.front);
-        let queue = std::mem::take(&mut self.queue);
-        front.into_iter().chain(queue).collect()
+    /// Takes out what is ready for which `test` holds.
+    fn take_ready(&mut self, mut test: impl FnMut(&Runnable) -> bool) -> Vec<Ready> {
+        let mut taken = Vec::new();
+        for queue in [&mut self.front, &mut self.queue] {
+            for ready in std::mem::take(queue) {
+                if test(&ready.what) {
+                    self.foreground -= usize::from(ready.foreground);
+                    taken.push(ready);
+                } else {
+                    queue.push_back(ready);
+                }
+            }
+        }
+        taken
+    }
+
+    fn scope_gone(&mut self) {
+        self.scopes -= 1;
+        self.over = self.scopes == 0;
     }
 
     pub(crate) fn is_nothing_ready(&self) -> bool {
@@ -369,6 +410,12 @@ impl State {
         }
         waits
     }
+}
+
+/// Whether a timer that fires at this moment wakes what is being handed over. A coroutine that it has resumed in place does not
+/// do so in the timer's stead.
+fn is_fired() -> bool {
+    FIRING.get() && Job::current().is_none()
 }
 
 /// Runs a turn of the loop.
@@ -419,7 +466,7 @@ impl Core {
     pub(crate) fn dispatch(&self, task: Task) -> Result<(), Rejected> {
         let job = being_handed_over();
         let foreground = !job.as_ref().is_some_and(has_element::<Background>);
-        let front = FIRING.get();
+        let front = is_fired();
         let driver = {
             let mut state = self.state.lock();
             if state.over {
@@ -434,7 +481,7 @@ impl Core {
     }
 
     pub(crate) fn push_root(&self, root: Arc<RootWaker>) {
-        let front = FIRING.get();
+        let front = is_fired();
         let driver = {
             let mut state = self.state.lock();
             state.push(Runnable::Root(root), true, front);
@@ -443,30 +490,73 @@ impl Core {
         wake(driver);
     }
 
-    /// No loop drives the scheduler any more. What is ready yet is refused, so that it is cancelled and cleaned up elsewhere.
-    pub(crate) fn finish(&self) {
-        let (ready, timers, controls) = {
+    /// A scope is made: what is launched in it waits for its test.
+    pub(crate) fn scope_made(&self) {
+        let mut state = self.state.lock();
+        state.scopes += 1;
+        state.over = false;
+    }
+
+    /// The test of a scope has ended. After the last one, what is ready yet is refused, so that it is cancelled and cleaned up
+    /// elsewhere; before that it waits for the next test.
+    pub(crate) fn test_ended(&self) {
+        let (ready, left, never, controls) = {
             let mut state = self.state.lock();
             state.running = false;
             state.clock = None;
-            state.over = true;
             state.driver = None;
-            let timers = std::mem::take(&mut state.timers);
+            state.scope_gone();
             let controls = std::mem::take(&mut state.controls);
-            (state.take_ready(), timers, controls)
+            if state.over {
+                let never = state.timers.split_off(MAX);
+                let left = state.timers.left(state.now);
+                (state.take_ready(|_| true), left, never, controls)
+            } else {
+                (Vec::new(), Vec::new(), Vec::new(), controls)
+            }
         };
         for ready in ready {
             if let Runnable::Task(task, _) = ready.what {
                 task.reschedule();
             }
         }
-        // Who waits for a timer that never comes ends with it.
-        drop((timers, controls));
+        for (number, left) in left {
+            self.go_on(number, left);
+        }
+        // Nobody moves the clock any more, and to its end it does not go by itself.
+        drop((never, controls));
     }
 
-    /// Drops what is ready: nobody will ever run it.
-    pub(crate) fn discard(&self) {
-        let ready = self.state.lock().take_ready();
+    /// Nothing moves the clock any more. Cleanup that waits still, elsewhere, gets the rest of its time in real time.
+    fn go_on(&self, number: u64, left: Duration) {
+        let core = self.this.clone();
+        let sleep = async move {
+            Sleep::after(&Dispatcher::DEFAULT, left).await;
+            let timer = core.upgrade().and_then(|core| {
+                let mut state = core.state.lock();
+                state.timers.remove(number)
+            });
+            if let Some(timer) = timer {
+                timer.waker.wake();
+            }
+        };
+        let task = Task::new(sleep, |task, how| {
+            drop(fallback().dispatch(task, how));
+        });
+        task.reschedule();
+    }
+
+    /// A scope has gone without a test: what of it is ready is dropped; after the last scope, everything.
+    pub(crate) fn dropped_without_test(&self, is_of_scope: impl Fn(&Job) -> bool) {
+        let ready = {
+            let mut state = self.state.lock();
+            state.scope_gone();
+            let all = state.over;
+            state.take_ready(|what| match what {
+                Runnable::Task(_, Some(job)) => all || is_of_scope(job),
+                Runnable::Task(_, None) | Runnable::Root(_) => all,
+            })
+        };
         drop(ready);
     }
 
@@ -526,8 +616,13 @@ impl TimeSource for Core {
         state.timers.order.insert((deadline, number), timer);
         // A loop that waits would wait for too long.
         let driver = state.driver.take();
+        let left = deadline.saturating_sub(state.now);
+        let over = state.over;
         drop(state);
         wake(driver);
+        if over {
+            self.go_on(number, left);
+        }
         number
     }
 

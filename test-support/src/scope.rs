@@ -7,15 +7,15 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corox_core::harness_protocol::{Root, Watch};
-use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, LaunchOutput, probe};
+use corox_core::harness_protocol::{Root, Watch, is_watched_by};
+use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, Job, LaunchOutput, probe};
 use corox_scheduler::Home;
 use parking_lot::Mutex;
 
 use crate::dispatcher::scheduler_of;
 use crate::failures::Failures;
 use crate::hold::TreeWatch;
-use crate::main_dispatcher::{self, StandInGuard};
+use crate::main_dispatcher::ScopeMain;
 use crate::run::{run, run_once};
 use crate::scheduler::Background;
 use crate::time_source::TestTimeSource;
@@ -57,10 +57,9 @@ pub(crate) struct Shared {
     pub(crate) watch: Arc<TreeWatch>,
     /// The root, before it runs.
     pub(crate) root: Mutex<Option<Root>>,
-    /// What is launched is known from here on, for the one who finds the test hanging.
+    /// What holds the clock is known only of coroutines that were launched, and have begun to wait, with the probes there.
     _probes: probe::Installed,
-    /// Until the end of the test.
-    pub(crate) stand_in: Mutex<Option<StandInGuard>>,
+    pub(crate) main: Arc<ScopeMain>,
 }
 
 impl TestScope {
@@ -106,13 +105,12 @@ impl TestScope {
             "the context of a TestScope has two schedulers: that of its dispatcher and another TestScheduler; make the dispatcher \
              with `StandardTestDispatcher::on(&scheduler)`"
         );
-        // What is launched before the test waits for it.
-        scheduler.0.state.lock().over = false;
         let probes = probe::install();
+        scheduler.0.scope_made();
         let failures = Failures::new();
         let watch = TreeWatch::new(scheduler.clone(), failures.clone());
-        let (main, stand_in) = main_dispatcher::stand_in(dispatcher.clone());
-        let home = Home::own().with_main(main);
+        let main = ScopeMain::new(dispatcher.clone());
+        let home = Home::own().with_main(main.slot());
         let context = context + dispatcher.clone() + failures.handler();
         let root = Root::new(home.clone(), &context, watch.clone(), location);
         let background = root.beside(Background, location);
@@ -127,7 +125,7 @@ impl TestScope {
             watch,
             root: Mutex::new(Some(root)),
             _probes: probes,
-            stand_in: Mutex::new(Some(stand_in)),
+            main,
         }))
     }
 
@@ -297,8 +295,14 @@ impl Drop for Shared {
                 "the TestScope was dropped without a test",
             ));
             self.background.cancel();
-            self.scheduler.0.discard();
+            let watch = self.watch.clone() as Arc<dyn Watch>;
+            let is_own = |job: &Job| is_watched_by(job, &watch);
+            self.scheduler.0.dropped_without_test(is_own);
+            for failure in self.failures.close(false) {
+                self.failures.add(self.scope.job(), &failure);
+            }
             self.watch.end();
+            self.main.end();
         }
     }
 }
@@ -326,9 +330,10 @@ impl fmt::Debug for TestScope {
 /// not: `std::time`, `std::thread::sleep`, and the timers of coroutines on other dispatchers and of other runtimes.
 ///
 /// The clock stands still while a coroutine of the test runs or waits on another dispatcher
-/// ([`DEFAULT`](Dispatcher::DEFAULT), [`IO`](Dispatcher::IO)), unless that only waits for a job, and while a call of
-/// `tokio::task::spawn_blocking` runs. Sockets and threads cannot be seen: with nothing else to do they are waited for, but
-/// with a timer pending the clock jumps to that; [`TestScope::real_time`] holds it.
+/// ([`DEFAULT`](Dispatcher::DEFAULT), [`IO`](Dispatcher::IO)), unless that only waits for coroutines, and while a call of
+/// `tokio::task::spawn_blocking` runs; for one of the background scope only while it runs. Sockets and threads cannot be seen:
+/// with nothing else to do they are waited for, but with a timer pending the clock jumps to that; [`TestScope::real_time`]
+/// holds it.
 ///
 /// `corox_core::run_blocking` inside of a test panics: the thread is busy with the test. Await
 /// [`coroutine_scope`](corox_core::coroutine_scope).

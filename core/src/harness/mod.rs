@@ -11,7 +11,8 @@ use std::sync::{Arc, OnceLock};
 use corox_scheduler::{Dispatcher, Task};
 
 use crate::context_element::ContextElement;
-use crate::error::Error;
+use crate::error::{Error, Result};
+pub use crate::exception_handler::fallback as report_unclaimed;
 use crate::frame::{self, Entered};
 pub use crate::handover::being_handed_over;
 use crate::job::{BODY_ENDED, FINAL, Job, Kind, STARTED};
@@ -40,7 +41,7 @@ pub(crate) struct Watched {
     free: bool,
 }
 
-// A harness is called as handlers are.
+// A harness notes what it is told under locks of its own: unwinding elsewhere leaves nothing half-changed.
 impl UnwindSafe for Watched {}
 impl RefUnwindSafe for Watched {}
 
@@ -152,6 +153,20 @@ pub fn is_watched_by(job: &Job, watch: &Arc<dyn Watch>) -> bool {
     let watched = job.context().watch.as_ref();
     watched
         .is_some_and(|watched| std::ptr::addr_eq(Arc::as_ptr(&watched.watch), Arc::as_ptr(watch)))
+}
+
+/// Fails the job with a panic that was caught outside of it.
+///
+/// # Errors
+///
+/// Gives the panic back, as the failure that it is, if the job has ended.
+pub fn fail_with_panic(job: &Job, payload: Box<dyn Any + Send>) -> Result<()> {
+    let error = Error::from_panic(payload, job.location());
+    if job.cancel_tree(error.clone()) {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 /// The payload of the panic that the error stands for, the first time.

@@ -104,7 +104,7 @@ impl Job {
         Join {
             job: self.clone(),
             waiting: Waiting::default(),
-            reason: probe::WaitReason::at(&probe::Reason("join"), location),
+            reason: probe::WaitReason::at(&probe::Reason("join"), location).by_coroutines(),
             started: false,
         }
     }
@@ -156,7 +156,10 @@ impl Future for Join {
             }
         }
         match this.waiting.poll(&this.job, cx) {
-            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Ready(()) => {
+                this.reason.end();
+                Poll::Ready(())
+            }
             Poll::Pending => {
                 this.reason.note(|| format!("{}", this.job));
                 Poll::Pending

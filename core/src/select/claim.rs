@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::probe::WaitReason;
 use crate::shim::Mutex;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,6 +140,7 @@ pub struct Registrar<'a> {
     cell: &'a mut Option<Arc<ClaimCell>>,
     clause: usize,
     waker: &'a Waker,
+    reason: &'a mut Option<WaitReason>,
 }
 
 impl<'a> Registrar<'a> {
@@ -146,11 +148,20 @@ impl<'a> Registrar<'a> {
         cell: &'a mut Option<Arc<ClaimCell>>,
         clause: usize,
         waker: &'a Waker,
+        reason: &'a mut Option<WaitReason>,
     ) -> Self {
         Registrar {
             cell,
             clause,
             waker,
+            reason,
+        }
+    }
+
+    /// This clause waits for something that is not known.
+    pub(crate) fn waits_for_anything(&mut self) {
+        if let Some(reason) = self.reason {
+            reason.set_by_coroutines(false);
         }
     }
 

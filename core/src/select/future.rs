@@ -85,6 +85,7 @@ impl<F: Future> Clause for On<F, F::Output> {
     type Output = F::Output;
 
     fn register(mut self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        at.waits_for_anything();
         let branch = Branch {
             ticket: at.ticket(),
             woken: AtomicBool::new(true),

@@ -184,7 +184,7 @@ impl<S: Slots> Select<S> {
             order,
             phase: Phase::Unpolled,
             cell: None,
-            reason: Some(WaitReason::here(&Reason("select"))),
+            reason: Some(WaitReason::here(&Reason("select")).by_coroutines()),
         }
     }
 
@@ -193,7 +193,7 @@ impl<S: Slots> Select<S> {
         let mut this = self.project();
         for turn in 0..this.slots.count() {
             let clause = this.order.clause(turn);
-            let mut at = Registrar::new(this.cell, clause, cx.waker());
+            let mut at = Registrar::new(this.cell, clause, cx.waker(), this.reason);
             let slots = this.slots.as_mut();
             let registered = if again {
                 slots.proceed(clause, &mut at)

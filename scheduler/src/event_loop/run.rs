@@ -15,7 +15,7 @@ use super::queued::Queued;
 use super::{Event, EventLoop, Root};
 use crate::dispatcher::Kind;
 use crate::here::Here;
-use crate::{Dispatcher, pool, unconfined};
+use crate::{Dispatcher, host, pool, unconfined};
 
 /// How many events run before tokio gets its turn.
 const BATCH: usize = 128;
@@ -75,6 +75,7 @@ pub fn block_on<F: Future>(make: impl FnOnce(Dispatcher) -> F) -> F::Output {
     if !parked && own_context {
         return nested_or_not(current, make);
     }
+    let hosted = host::current(context.as_ref()).is_some();
     let multi_thread =
         context.is_some_and(|context| context.runtime_flavor() == RuntimeFlavor::MultiThread);
     if !parked && multi_thread {
@@ -84,7 +85,7 @@ pub fn block_on<F: Future>(make: impl FnOnce(Dispatcher) -> F) -> F::Output {
         });
     }
     // The thread may only carry the runtime's context, as those of `spawn_blocking` do.
-    if parked || inside_block_on() {
+    if parked || hosted || inside_block_on() {
         panic!(
             "cannot block this thread: it runs a current-thread tokio runtime, where all tasks would stop. \
              Await `coroutine_scope(..)` instead, or block elsewhere: in `tokio::task::spawn_blocking` or `with_context(IO, ..)`"
