@@ -50,16 +50,19 @@ pub(crate) struct Controls(Vec<Control>);
 impl Controls {
     /// Takes out those for which `test` holds.
     pub(crate) fn take(&mut self, mut test: impl FnMut(Until) -> bool) -> Vec<Waker> {
-        let mut wakers = Vec::new();
-        self.0.retain(|control| {
-            let done = test(control.until);
-            if done {
+        if !self.any(&mut test) {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.0).into_iter();
+        let (done, left): (Vec<_>, _) = all.partition(|control| test(control.until));
+        self.0 = left;
+        // Moved: a waker is foreign code, which is not to be called under the lock of the scheduler.
+        done.into_iter()
+            .map(|control| {
                 control.done.store(true, Ordering::Relaxed);
-                wakers.push(control.waker.clone());
-            }
-            !done
-        });
-        wakers
+                control.waker
+            })
+            .collect()
     }
 
     pub(crate) fn any(&self, test: impl FnMut(Until) -> bool) -> bool {
