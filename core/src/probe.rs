@@ -41,12 +41,12 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
 struct Registry {
     /// By token, which is the order of creation.
     jobs: BTreeMap<u64, Weak<JobCell<dyn Slot>>>,
-    waits: BTreeMap<u64, Wait>,
+    /// By the token of the job that waits, and a number.
+    waits: BTreeMap<(u64, u64), Wait>,
     last_wait: u64,
 }
 
 struct Wait {
-    job: u64,
     what: &'static Reason,
     detail: String,
     location: &'static Location<'static>,
@@ -136,9 +136,8 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
     let registry = REGISTRY.lock();
     registry
         .waits
-        .values()
-        .filter(|wait| wait.job == token)
-        .map(|wait| WaitInfo {
+        .range((token, 0)..=(token, u64::MAX))
+        .map(|(_, wait)| WaitInfo {
             what: wait.what.0,
             detail: wait.detail.clone(),
             location: wait.location,
@@ -162,13 +161,13 @@ const DEEPEST_INDENT: usize = 40;
 #[must_use]
 pub fn dump_of(jobs: &[Job]) -> String {
     let mut waits: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for wait in REGISTRY.lock().waits.values() {
+    for ((job, _), wait) in &REGISTRY.lock().waits {
         let detail = if wait.detail.is_empty() {
             String::new()
         } else {
             format!(" ({})", wait.detail)
         };
-        waits.entry(wait.job).or_default().push(format!(
+        waits.entry(*job).or_default().push(format!(
             "waits for {}{detail} at {}",
             wait.what.0, wait.location
         ));
@@ -226,7 +225,8 @@ pub struct Reason(
 pub struct WaitReason {
     what: &'static Reason,
     location: &'static Location<'static>,
-    noted: u64,
+    /// The key of the note; its number is 0 while there is none.
+    noted: (u64, u64),
     by_coroutines: bool,
 }
 
@@ -244,7 +244,7 @@ impl WaitReason {
         WaitReason {
             what,
             location,
-            noted: 0,
+            noted: (0, 0),
             by_coroutines: false,
         }
     }
@@ -271,7 +271,7 @@ impl WaitReason {
     /// Notes that the current coroutine waits here; `detail` is asked only if probes are installed, and once.
     #[inline]
     pub fn note(&mut self, detail: impl FnOnce() -> String) {
-        if is_installed() && self.noted == 0 {
+        if is_installed() && self.noted.1 == 0 {
             self.note_slowly(detail());
         }
     }
@@ -283,9 +283,8 @@ impl WaitReason {
         };
         let mut registry = REGISTRY.lock();
         registry.last_wait += 1;
-        self.noted = registry.last_wait;
+        self.noted = (job, registry.last_wait);
         let wait = Wait {
-            job,
             what: self.what,
             detail,
             location: self.location,
@@ -297,7 +296,7 @@ impl WaitReason {
     /// Takes the note back: the wait has ended, though the future may live on.
     #[inline]
     pub fn end(&mut self) {
-        if self.noted != 0 {
+        if self.noted.1 != 0 {
             self.end_slowly();
         }
     }
@@ -305,7 +304,7 @@ impl WaitReason {
     #[cold]
     fn end_slowly(&mut self) {
         let removed = REGISTRY.lock().waits.remove(&self.noted);
-        self.noted = 0;
+        self.noted.1 = 0;
         drop(removed);
     }
 }

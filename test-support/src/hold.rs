@@ -16,16 +16,15 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use corox_core::harness_protocol::{
-    Watch, dispatcher_of, has_element, has_live_body, is_inline, token_of,
-};
-use corox_core::{Error, Job, Task, probe};
+use corox_core::harness_protocol::{Watch, dispatcher_of, has_element, token_of};
+use corox_core::{Error, Job, Task};
 use parking_lot::Mutex;
 use tokio::runtime::{self, Handle};
 
 use crate::TestScheduler;
 use crate::dispatcher::scheduler_of;
 use crate::failures::Failures;
+use crate::outside::Outside;
 use crate::scheduler::Background;
 
 /// Watches the tree of a test.
@@ -36,8 +35,8 @@ pub(crate) struct TreeWatch {
     runtime: OnceLock<runtime::Id>,
     /// The token of the background scope's job, whose context has this watch.
     background: OnceLock<u64>,
-    /// Coroutines of the test on other dispatchers; some may have ended.
-    outside: Mutex<Vec<Job>>,
+    /// Coroutines of the test on other dispatchers.
+    outside: Outside,
     in_flight: AtomicUsize,
     /// How often something went in flight.
     flights: AtomicUsize,
@@ -54,7 +53,7 @@ impl TreeWatch {
             failures,
             runtime: OnceLock::new(),
             background: OnceLock::new(),
-            outside: Mutex::default(),
+            outside: Outside::default(),
             in_flight: AtomicUsize::new(0),
             flights: AtomicUsize::new(0),
             real: Mutex::default(),
@@ -107,23 +106,9 @@ impl TreeWatch {
         if self.in_flight.load(Ordering::Acquire) > 0 {
             return true;
         }
-        self.outside_waits()
+        self.outside.waits()
             || self.in_flight.load(Ordering::Acquire) > 0
             || self.flights.load(Ordering::Acquire) != flights
-    }
-
-    fn outside_waits(&self) -> bool {
-        self.live_outside().iter().any(takes_real_time)
-    }
-
-    fn live_outside(&self) -> Vec<Job> {
-        let (live, ended) = {
-            let mut outside = self.outside.lock();
-            let ended: Vec<_> = outside.extract_if_completed();
-            (outside.clone(), ended)
-        };
-        drop(ended);
-        live
     }
 
     /// What holds the clock, in words.
@@ -140,31 +125,31 @@ impl TreeWatch {
                 "{in_flight} that run on other dispatchers, or wait there for their turn"
             ));
         }
-        for job in self.live_outside() {
-            if takes_real_time(&job) {
-                let dispatcher = dispatcher_of(&job);
-                lines.push(format!(
-                    "{job} on {dispatcher:?}, launched at {}",
-                    job.location()
-                ));
-            }
+        for job in self.outside.waiting() {
+            let dispatcher = dispatcher_of(&job);
+            lines.push(format!(
+                "{job} on {dispatcher:?}, launched at {}",
+                job.location()
+            ));
         }
         lines
     }
 
     /// Forgets the coroutines on other dispatchers.
     pub(crate) fn end(&self) {
-        let outside = std::mem::take(&mut *self.outside.lock());
-        drop(outside);
+        self.outside.clear();
     }
 
-    fn fly(&self) -> Flight {
+    fn fly(&self, job: &Job) -> Flight {
         self.flights.fetch_add(1, Ordering::AcqRel);
         if self.in_flight.fetch_add(1, Ordering::AcqRel) == 0 {
             // A task of tokio may have launched it while the loop sleeps.
             self.scheduler.0.wake_loop();
         }
-        Flight(self.this.clone())
+        Flight {
+            watch: self.this.clone(),
+            token: token_of(job),
+        }
     }
 }
 
@@ -190,35 +175,6 @@ fn carry(task: Task, flight: Flight) -> Task {
     })
 }
 
-trait ExtractCompleted {
-    fn extract_if_completed(&mut self) -> Vec<Job>;
-}
-
-impl ExtractCompleted for Vec<Job> {
-    /// Takes out those that have ended; the caller drops them outside of the lock.
-    fn extract_if_completed(&mut self) -> Vec<Job> {
-        let (ended, live) = std::mem::take(self)
-            .into_iter()
-            .partition(Job::is_completed);
-        *self = live;
-        ended
-    }
-}
-
-/// Whether a coroutine that does not run waits for something that comes in real time, as far as is known.
-fn takes_real_time(job: &Job) -> bool {
-    // Children speak for themselves, and nobody waits for the background.
-    if !has_live_body(job) || has_element::<Background>(job) {
-        return false;
-    }
-    let waits = probe::waits_of(job);
-    if waits.is_empty() {
-        // An inline scope stands for the coroutine that is inside of it.
-        return !job.children().iter().any(is_inline);
-    }
-    waits.iter().any(|wait| !wait.by_coroutines)
-}
-
 impl Watch for TreeWatch {
     fn attached(&self, job: &Job) {
         if let Some(other) = scheduler_of(dispatcher_of(job)) {
@@ -239,16 +195,7 @@ impl Watch for TreeWatch {
         }
         self.watch_background(job);
         if self.is_outside(job) {
-            let mut outside = self.outside.lock();
-            outside.push(job.clone());
-            // Those that have ended are thrown out now and then, so that the list does not grow with the number of launches.
-            let ended = if outside.len().is_power_of_two() {
-                outside.extract_if_completed()
-            } else {
-                Vec::new()
-            };
-            drop(outside);
-            drop(ended);
+            self.outside.attached(job);
         }
     }
 
@@ -261,7 +208,7 @@ impl Watch for TreeWatch {
         if !self.is_outside(job) {
             return task;
         }
-        carry(task, self.fly())
+        carry(task, self.fly(job))
     }
 
     fn uncaught(&self, job: &Job, error: &Error) {
@@ -291,11 +238,16 @@ impl TreeWatch {
 }
 
 /// A task that has been handed to another dispatcher, until it has run.
-struct Flight(Weak<TreeWatch>);
+struct Flight {
+    watch: Weak<TreeWatch>,
+    token: u64,
+}
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if let Some(watch) = self.0.upgrade() {
+        if let Some(watch) = self.watch.upgrade() {
+            // Before it counts as landed.
+            watch.outside.has_run(self.token);
             if watch.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
                 watch.scheduler.0.wake_loop();
             }

@@ -13,6 +13,7 @@ mod hold;
 mod limit;
 mod log;
 mod main_dispatcher;
+mod outside;
 mod root;
 mod run;
 mod scheduler;

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use corox_core::{
-    ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler, FinallyExt,
-    GlobalScope, Rejected, Result, Task, await_cancellation, await_first_success, blocking,
-    coroutine_scope, delay, join_all, map_concurrent, non_cancellable, run_blocking, select,
-    supervisor_scope, with_context, yield_now,
+    CompletableJob, ContextElement, CoroutineScope, Dispatch, Dispatcher, Error, ExceptionHandler,
+    FinallyExt, GlobalScope, Rejected, Result, Task, await_cancellation, await_first_success,
+    blocking, coroutine_scope, delay, join_all, map_concurrent, non_cancellable, run_blocking,
+    select, supervisor_scope, with_context, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, explore,
@@ -701,5 +701,23 @@ fn a_waker_of_an_earlier_test_does_not_wake_the_next_one() {
         })
         .await;
         assert_eq!((polls, t.current_time()), (2, ms(10)));
+    });
+}
+
+/// To look at each of them whenever the clock is to move would take a minute here.
+#[test]
+fn many_coroutines_that_wait_elsewhere_do_not_slow_the_clock_down() {
+    TestScope::default().run_test_within(ms(10_000), async |t| {
+        let gate = CompletableJob::new();
+        for _ in 0..2000 {
+            let gate = gate.clone();
+            t.with(Dispatcher::DEFAULT)
+                .launch(async move { gate.join().await });
+        }
+        for _ in 0..200 {
+            delay(ms(1)).await;
+        }
+        assert_eq!(t.current_time(), ms(200));
+        gate.complete();
     });
 }
