@@ -19,10 +19,11 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -48,9 +49,24 @@ struct Registry {
 
 struct Wait {
     what: &'static Reason,
-    detail: String,
+    detail: Detail,
     location: &'static Location<'static>,
     by_coroutines: bool,
+}
+
+/// What exactly a wait is for.
+enum Detail {
+    Text(String),
+    Duration(Duration),
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Detail::Text(text) => f.write_str(text),
+            Detail::Duration(duration) => write!(f, "{duration:?}"),
+        }
+    }
 }
 
 /// Keeps the probes installed; see [`install`].
@@ -139,7 +155,7 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
         .range((token, 0)..=(token, u64::MAX))
         .map(|(_, wait)| WaitInfo {
             what: wait.what.0,
-            detail: wait.detail.clone(),
+            detail: wait.detail.to_string(),
             location: wait.location,
             by_coroutines: wait.by_coroutines,
         })
@@ -162,10 +178,9 @@ const DEEPEST_INDENT: usize = 40;
 pub fn dump_of(jobs: &[Job]) -> String {
     let mut waits: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for ((job, _), wait) in &REGISTRY.lock().waits {
-        let detail = if wait.detail.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", wait.detail)
+        let detail = match &wait.detail {
+            Detail::Text(text) if text.is_empty() => String::new(),
+            detail => format!(" ({detail})"),
         };
         waits.entry(*job).or_default().push(format!(
             "waits for {}{detail} at {}",
@@ -272,12 +287,20 @@ impl WaitReason {
     #[inline]
     pub fn note(&mut self, detail: impl FnOnce() -> String) {
         if is_installed() && self.noted.1 == 0 {
-            self.note_slowly(detail());
+            self.note_slowly(Detail::Text(detail()));
+        }
+    }
+
+    /// As [`note`](WaitReason::note), of a wait for `duration`, which becomes a text only for whoever looks.
+    #[inline]
+    pub fn note_duration(&mut self, duration: Duration) {
+        if is_installed() && self.noted.1 == 0 {
+            self.note_slowly(Detail::Duration(duration));
         }
     }
 
     #[cold]
-    fn note_slowly(&mut self, detail: String) {
+    fn note_slowly(&mut self, detail: Detail) {
         let Some(job) = frame::current_job().map(|job| job.core().token()) else {
             return;
         };

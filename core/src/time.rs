@@ -88,7 +88,7 @@ impl Future for Delay {
             this.reason.end();
             return Poll::Ready(());
         }
-        this.reason.note(|| format!("{:?}", this.duration));
+        this.reason.note_duration(*this.duration);
         Poll::Pending
     }
 }

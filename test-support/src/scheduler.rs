@@ -14,6 +14,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
@@ -218,7 +219,7 @@ pub(crate) enum Runnable {
 pub(crate) struct Timers {
     order: BTreeMap<(Duration, u64), Timer>,
     /// From the keys of [`TimeSource`], which are the numbers, to the deadlines.
-    deadlines: HashMap<u64, Duration>,
+    deadlines: HashMap<u64, Duration, BuildHasherDefault<NumberHasher>>,
     foreground: usize,
 }
 
@@ -227,6 +228,26 @@ struct Timer {
     foreground: bool,
     /// The coroutine that has set it, by the token of its job, if a schedule decides what runs.
     owner: Option<u64>,
+}
+
+/// For numbers that nobody chooses: they are given out one after the other.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Timers {
