@@ -721,3 +721,36 @@ fn many_coroutines_that_wait_elsewhere_do_not_slow_the_clock_down() {
         gate.complete();
     });
 }
+
+/// Also where a job wakes those who wait for it: the tree goes on to its end.
+#[test]
+fn a_panic_of_a_waker_does_not_stop_the_tree() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("in a waker")
+        }
+    }
+    for cancel in [false, true] {
+        let text = failure_of(|| {
+            TestScope::default().run_test_within(ms(2000), async |t| {
+                let waker = Waker::from(Arc::new(Bomb));
+                let mut cx = Context::from_waker(&waker);
+                let job = t.launch(async { delay(ms(1)).await });
+                let mut join = pin!(job.join());
+                assert!(join.as_mut().poll(&mut cx).is_pending());
+                let mut scope = pin!(coroutine_scope(async |_| Ok(await_cancellation().await)));
+                if cancel {
+                    assert!(scope.as_mut().poll(&mut cx).is_pending());
+                    t.cancel();
+                }
+                delay(ms(2)).await;
+            });
+        });
+        assert!(
+            text.ends_with("in a waker") || text.contains(": in a waker"),
+            "{text}"
+        );
+        assert!(!text.contains("has not completed"), "{text}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Completion by counting (decision 5): whoever brings the count of body and children to 0 completes the job and goes on
 //! to the parent, in a loop.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use corox_scheduler::Task;
 
 use super::cell::{Inner, Node};
@@ -141,17 +143,15 @@ impl Job {
                     Node::OnCompletion(handler) | Node::OnCancelling(handler) => {
                         handler.call_once(job, cause.as_ref());
                     }
-                    Node::Waiter(waker) => waker.wake(),
-                    Node::Select(ticket) => {
-                        ticket.claim();
-                    }
-                    Node::Section(frame) => frame.frame().waker.wake(),
+                    Node::Waiter(waker) => job.wake(|| waker.wake()),
+                    Node::Select(ticket) => job.wake(|| drop(ticket.claim())),
+                    Node::Section(frame) => job.wake(|| frame.frame().waker.wake()),
                     // A child that still hangs here could not have let the count come to 0.
                     Node::Child(_) => {}
                 }
             }
             if job.core().kind.is_polled_to_the_end() {
-                job.core().frame.waker.wake();
+                job.wake(|| job.core().frame.waker.wake());
             }
             let Some(parent) = parent else { return };
             let child = {
@@ -162,6 +162,14 @@ impl Job {
             };
             drop(child);
             above = Some(parent);
+        }
+    }
+
+    /// Wakes somebody by way of a waker, which may be foreign code: of a combinator, of a test. Its panic must not keep the
+    /// others of the tree from being told; it is reported.
+    pub(crate) fn wake(&self, wake: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(wake)) {
+            report_uncaught(self, &Error::from_panic(payload, self.location()));
         }
     }
 
