@@ -10,8 +10,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -72,7 +72,7 @@ const GIVEN_UP: u8 = 3;
 pub(crate) struct Limit {
     state: AtomicU8,
     told: AtomicBool,
-    begun: Instant,
+    answered: OnceLock<Instant>,
     duration: Duration,
     /// That of the thread: libtest calls it as the test.
     name: String,
@@ -93,13 +93,13 @@ impl Limit {
         let limit = Arc::new(Limit {
             state: AtomicU8::new(RUNNING),
             told: AtomicBool::new(false),
-            begun: Instant::now(),
+            answered: OnceLock::new(),
             duration,
             name,
             wake: Box::new(wake),
             describe: Box::new(describe),
         });
-        if let Some(at) = limit.begun.checked_add(duration) {
+        if let Some(at) = Instant::now().checked_add(duration) {
             Keeper::add(at, &limit, What::Limit);
         }
         Guard { limit }
@@ -114,6 +114,7 @@ impl Limit {
         match self.state.load(Ordering::Acquire) {
             RUNNING => false,
             EXPIRED => {
+                let _ = self.answered.set(Instant::now());
                 self.state.store(ANSWERED, Ordering::Release);
                 true
             }
@@ -150,7 +151,9 @@ impl Limit {
                 Some(now + ANSWER)
             }
             ANSWERED => {
-                let end = self.begun + self.duration + GRACE.min(self.duration + ANSWER);
+                // Counted from the answer: a thread that was blocked for long has begun to clean up just now.
+                let answered = self.answered.get().copied().unwrap_or(now);
+                let end = answered + GRACE.min(self.duration + ANSWER);
                 if now < end {
                     return Some(end);
                 }

@@ -754,3 +754,27 @@ fn a_panic_of_a_waker_does_not_stop_the_tree() {
         assert!(!text.contains("has not completed"), "{text}");
     }
 }
+
+/// The time for the cleanup counts from when the thread is free again, not from the limit.
+#[test]
+fn a_thread_that_was_blocked_beyond_the_limit_has_time_to_clean_up() {
+    let (cleaned, done) = mpsc::channel();
+    let text = failure_of(|| {
+        TestScope::default().run_test_within(ms(500), async |_| {
+            async {
+                // Beyond the limit, the answer to it, and what the cleanup may take from then on.
+                std::thread::sleep(ms(2200));
+                await_cancellation().await
+            }
+            .finally(async move {
+                let slow = async { Ok(delay(ms(1000)).await) };
+                with_context(Dispatcher::DEFAULT, slow).await.unwrap();
+                cleaned.send(()).unwrap();
+            })
+            .await;
+        });
+    });
+    assert!(text.contains("has not completed after 500ms"), "{text}");
+    assert!(!text.contains("did not end"), "{text}");
+    assert!(done.recv().is_ok());
+}
