@@ -739,7 +739,9 @@ fn a_panic_of_a_waker_does_not_stop_the_tree() {
                 let job = t.launch(async { delay(ms(1)).await });
                 let mut join = pin!(job.join());
                 assert!(join.as_mut().poll(&mut cx).is_pending());
-                let mut scope = pin!(coroutine_scope(async |_| Ok(await_cancellation().await)));
+                let mut scope = pin!(coroutine_scope(async |_| -> Result<()> {
+                    await_cancellation().await
+                }));
                 if cancel {
                     assert!(scope.as_mut().poll(&mut cx).is_pending());
                     t.cancel();
@@ -767,7 +769,10 @@ fn a_thread_that_was_blocked_beyond_the_limit_has_time_to_clean_up() {
                 await_cancellation().await
             }
             .finally(async move {
-                let slow = async { Ok(delay(ms(1000)).await) };
+                let slow = async {
+                    delay(ms(1000)).await;
+                    Ok(())
+                };
                 with_context(Dispatcher::DEFAULT, slow).await.unwrap();
                 cleaned.send(()).unwrap();
             })

@@ -144,7 +144,9 @@ impl Job {
                         handler.call_once(job, cause.as_ref());
                     }
                     Node::Waiter(waker) => job.wake(|| waker.wake()),
-                    Node::Select(ticket) => job.wake(|| drop(ticket.claim())),
+                    Node::Select(ticket) => job.wake(|| {
+                        ticket.claim();
+                    }),
                     Node::Section(frame) => job.wake(|| frame.frame().waker.wake()),
                     // A child that still hangs here could not have let the count come to 0.
                     Node::Child(_) => {}
