@@ -72,7 +72,7 @@ thread_local! {
 
 /// A test drives a runtime of its own, which cannot be done inside of another one.
 #[track_caller]
-fn check_thread() {
+pub(crate) fn check_thread() {
     assert!(
         !IN_TEST.get(),
         "run_test was called inside of a test: tests do not nest. Await `coroutine_scope(..)` for a part with a scope of its own, or \
@@ -260,8 +260,16 @@ fn add(findings: &mut Findings, failures: Vec<Error>) {
 }
 
 impl Finding {
-    pub(crate) fn is_panic(&self) -> bool {
-        matches!(self, Finding::Failure(error) if error.is_panic())
+    /// Whether it is a panic of which one of `texts` tells, which the hook for panics was given.
+    pub(crate) fn is_told_by(&self, texts: &[String]) -> bool {
+        match self {
+            Finding::Failure(error) if error.is_panic() => {
+                let told = error.to_string();
+                let message = told.strip_prefix("panicked: ").unwrap_or(&told);
+                texts.iter().any(|text| text.ends_with(message))
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn is_too_late(&self) -> bool {

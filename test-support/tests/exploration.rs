@@ -8,8 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use corox_core::{Result, await_cancellation, delay, join_all, with_timeout_or_none, yield_now};
+use corox_core::{
+    Dispatcher, Result, await_cancellation, delay, join_all, on, select_unbiased,
+    with_timeout_or_none, yield_now,
+};
 use corox_test::{EventLog, Explore, TestScope, assert_events, explore, run_test};
+
+/// The text of the panic of `test`, which must panic.
+fn failure_of(test: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(test)).expect_err("the test must fail");
+    *payload.downcast::<String>().expect("a text")
+}
 
 async fn ask(times: u32) {
     for _ in 0..times {
@@ -280,4 +289,42 @@ fn a_failure_is_not_shrunk_to_a_run_that_hangs() {
     assert!(!report.contains("has not completed"), "{report}");
     assert!(report.contains("replay: COROX_SEED=switches:"), "{report}");
     assert_eq!(hung.get(), 1, "{report}");
+}
+
+/// A panic on another thread is told, also beside one on this thread that the test has caught.
+#[test]
+fn a_report_tells_each_failure() {
+    let text = failure_of(|| {
+        explore(1, async |t| {
+            let caught = tokio::spawn(async { panic!("caught") }).await;
+            assert!(caught.is_err());
+            t.with(Dispatcher::DEFAULT)
+                .launch(async { panic!("on the pool") })
+                .join()
+                .await;
+        });
+    });
+    assert!(text.contains("on the pool"), "{text}");
+    let text = failure_of(|| {
+        explore(1, async |t| {
+            t.launch(async { std::panic::panic_any(42) });
+        });
+    });
+    assert!(text.contains("a value that is not a string"), "{text}");
+}
+
+/// What fails by the order of a select alone does not fail in `run_test`, where that order is another one.
+#[test]
+fn a_report_tells_that_the_order_of_a_select_is_needed() {
+    let text = failure_of(|| {
+        explore(1000, async |_| {
+            let mut order = Vec::new();
+            for _ in 0..4 {
+                order.push(select_unbiased((on(async { 1 }), on(async { 2 }))).await);
+            }
+            assert_ne!(order, [2; 4]);
+        });
+    });
+    assert!(text.contains("no switch is needed"), "{text}");
+    assert!(text.contains("orders of `select_unbiased`"), "{text}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use corox_core::{
     CoroutineName, CoroutineScope, Error, GlobalScope, await_cancellation, run_blocking,
 };
-use corox_test::{TestScope, run_test};
+use corox_test::{TestScope, explore, run_test};
 
 /// In the environment of a child: the test that it is to do.
 const CHILD: &str = "COROX_TEST_CHILD";
@@ -185,5 +185,23 @@ fn the_other_failures_of_a_test_that_panics_are_told() {
     assert!(
         err.contains("the test panicked\nand, 1: background"),
         "{err}"
+    );
+}
+
+/// An exploration keeps the panics of its runs to itself, but not one that says where it cannot run.
+#[test]
+fn an_exploration_in_the_wrong_place_says_so() {
+    let name = "an_exploration_in_the_wrong_place_says_so";
+    if is_child(name) {
+        run_test(async |_| {
+            explore(1, async |_| {});
+        });
+    }
+    let (output, _, err) = child(name, &[]);
+    assert!(!output.status.success());
+    assert!(err.contains("tests do not nest"), "{err}");
+    assert!(
+        err.contains("processes.rs"),
+        "the caller's line is named: {err}"
     );
 }

@@ -31,7 +31,7 @@ use seed::Seed;
 
 use crate::TestScope;
 use crate::limit;
-use crate::run::{Finding, Findings, run_with};
+use crate::run::{Finding, Findings, check_thread, run_with};
 
 /// The environment variable that has [`explore`] run one schedule only, that of a failure it has reported.
 pub const SEED_VARIABLE: &str = "COROX_SEED";
@@ -270,6 +270,8 @@ fn run_one<R: LaunchOutput>(
     with_names: bool,
     body: &impl AsyncFn(TestScope) -> R,
 ) -> Run {
+    // Not to be kept: nobody would tell it.
+    check_thread();
     let mut chooser = Chooser::new(seed.strategy(), with_names);
     set_select_seed(seed.number());
     let quiet = QuietPanics::begin();
@@ -350,17 +352,18 @@ fn tell(which: &str, seed: &Seed, run: &Run) -> ! {
         let _ = writeln!(text, "{panic}");
     }
     for finding in &run.findings {
-        // A panic is told already, with its place.
-        if run.panics.is_empty() || !finding.is_panic() {
+        // A panic of this thread is told already, with its place.
+        if !finding.is_told_by(&run.panics) {
             let _ = writeln!(text, "{}", finding.text().trim_end());
         }
     }
     let forced = run.trace.describe();
     if run.trace.switches().is_empty() {
-        let _ = writeln!(
-            text,
-            "no switch is needed: it fails in the order of run_test"
-        );
+        let order = match seed.number() {
+            0 => "in the order of run_test",
+            _ => "first come first served, with the orders of `select_unbiased` that belong to it",
+        };
+        let _ = writeln!(text, "no switch is needed: it fails {order}");
     } else if !forced.is_empty() {
         let _ = writeln!(text, "forced switches:\n{}", forced.trim_end());
     }

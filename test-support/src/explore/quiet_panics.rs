@@ -4,6 +4,7 @@
 //! knows the shortest schedule, and tells only that.
 
 use std::cell::RefCell;
+use std::io::Write as _;
 use std::marker::PhantomData;
 use std::panic::{set_hook, take_hook};
 use std::sync::Once;
@@ -46,6 +47,9 @@ impl QuietPanics {
 
 impl Drop for QuietPanics {
     fn drop(&mut self) {
-        KEPT.set(None);
+        // Not ended: the run itself panics, and nobody else will tell.
+        for text in KEPT.take().unwrap_or_default() {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
     }
 }
