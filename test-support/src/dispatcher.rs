@@ -23,7 +23,8 @@ impl Dispatch for TestDispatch {
     }
 
     fn is_dispatch_needed(&self) -> bool {
-        !self.in_place
+        // What another thread wakes goes to that of the test: there its clock is, and what is not `Send`.
+        !self.in_place || (!self.is_local() && self.scheduler.0.state.lock().running)
     }
 
     fn is_local(&self) -> bool {
@@ -170,7 +171,8 @@ test_dispatcher! {
     /// Runs a coroutine where it is launched or woken, up to its next suspension, as
     /// [`Dispatcher::UNCONFINED`] does; its delays are virtual. For tests that do not care about the order.
     ///
-    /// A coroutine that yields goes to the back of the queue of the scheduler.
+    /// A coroutine that yields goes to the back of the queue of the scheduler, and so does one that another thread wakes while
+    /// a test runs: it is resumed on the thread of the test.
     ///
     /// Kotlin: `UnconfinedTestDispatcher`.
     ///

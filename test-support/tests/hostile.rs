@@ -3,6 +3,7 @@
 use std::future::{Future, IntoFuture, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
@@ -782,4 +783,25 @@ fn a_thread_that_was_blocked_beyond_the_limit_has_time_to_clean_up() {
     assert!(text.contains("has not completed after 500ms"), "{text}");
     assert!(!text.contains("did not end"), "{text}");
     assert!(done.recv().is_ok());
+}
+
+/// Coroutines of a test that run in place do so on its thread, whoever wakes them.
+#[test]
+fn an_unconfined_coroutine_that_another_thread_wakes_stays_on_the_thread_of_the_test() {
+    TestScope::new(UnconfinedTestDispatcher::new()).run_test_within(ms(5000), async |t| {
+        let here = std::thread::current().id();
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let local = Rc::new(1);
+        let woken = t.spawn_local(async move {
+            let sent: i32 = rx.await?;
+            assert_eq!(std::thread::current().id(), here);
+            delay(ms(10)).await;
+            Ok(sent + *local)
+        });
+        let thread = std::thread::spawn(move || tx.send(1));
+        assert_eq!(woken.await?, 2);
+        assert_eq!(t.current_time(), ms(10));
+        thread.join().unwrap().unwrap();
+        Ok(())
+    });
 }
