@@ -20,7 +20,7 @@ use crate::drive::{End, Quiet, Test, drive};
 use crate::explore::Chooser;
 use crate::limit::{self, Limit};
 use crate::scope::Shared;
-use crate::{TIMEOUT_VARIABLE, TestScope};
+use crate::{TIMEOUT_VARIABLE, TestScheduler, TestScope};
 
 /// What is wrong with a run: the first one is what it fails with. Empty if nothing is.
 pub(crate) type Findings = Vec<Finding>;
@@ -101,6 +101,27 @@ impl Drop for InTest {
     }
 }
 
+/// Marks a scheduler as having a test.
+struct OnScheduler<'a>(&'a TestScheduler);
+
+impl OnScheduler<'_> {
+    #[track_caller]
+    fn enter(scheduler: &TestScheduler) -> OnScheduler<'_> {
+        let had = std::mem::replace(&mut scheduler.0.state.lock().has_test, true);
+        assert!(
+            !had,
+            "two tests were run on one TestScheduler at the same time: it has one clock and one thread; run them one after the other"
+        );
+        OnScheduler(scheduler)
+    }
+}
+
+impl Drop for OnScheduler<'_> {
+    fn drop(&mut self) {
+        self.0.0.state.lock().has_test = false;
+    }
+}
+
 /// Runs a test and gives what is wrong with it.
 #[track_caller]
 pub(crate) fn run_with<R: LaunchOutput>(
@@ -111,10 +132,7 @@ pub(crate) fn run_with<R: LaunchOutput>(
 ) -> Findings {
     check_thread();
     let shared = &scope.0;
-    assert!(
-        !shared.scheduler.0.state.lock().running,
-        "two tests were run on one TestScheduler at the same time: it has one clock and one thread; run them one after the other"
-    );
+    let _on_scheduler = OnScheduler::enter(&shared.scheduler);
     let Some(root) = shared.root.lock().take() else {
         panic!(
             "a TestScope runs one test, and this one has run already: make a new TestScope, or call `run_test(..)` without one"

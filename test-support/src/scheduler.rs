@@ -96,6 +96,7 @@ impl TestScheduler {
                 driver: None,
                 controls: Controls::default(),
                 clock: None,
+                has_test: false,
                 running: false,
                 scopes: 0,
                 over: false,
@@ -168,6 +169,8 @@ pub(crate) struct State {
     pub(crate) controls: Controls,
     /// tokio's clock, while a loop drives the scheduler.
     pub(crate) clock: Option<Clock>,
+    /// A test has begun here and not ended.
+    pub(crate) has_test: bool,
     /// A loop drives the scheduler.
     pub(crate) running: bool,
     /// How many scopes have a test that has not ended.

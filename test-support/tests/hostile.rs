@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -804,4 +804,38 @@ fn an_unconfined_coroutine_that_another_thread_wakes_stays_on_the_thread_of_the_
         thread.join().unwrap().unwrap();
         Ok(())
     });
+}
+
+/// Tests of several threads that share a scheduler by mistake are told so, and do not run through each other.
+#[test]
+fn of_tests_on_one_scheduler_at_the_same_time_one_runs() {
+    const THREADS: usize = 4;
+    for _ in 0..100 {
+        let scheduler = TestScheduler::new();
+        let (barrier, inside) = (Barrier::new(THREADS), AtomicUsize::new(0));
+        let ran = AtomicUsize::new(0);
+        std::thread::scope(|threads| {
+            for _ in 0..THREADS {
+                threads.spawn(|| {
+                    let t = TestScope::new(&scheduler);
+                    barrier.wait();
+                    let outcome = catch_unwind(AssertUnwindSafe(|| {
+                        t.run_test_within(ms(3000), async |_| {
+                            assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0);
+                            delay(ms(1)).await;
+                            inside.fetch_sub(1, Ordering::Relaxed);
+                            ran.fetch_add(1, Ordering::Relaxed);
+                        });
+                    }));
+                    if let Err(payload) = outcome {
+                        let text = payload.downcast::<&str>().expect("that of the harness");
+                        assert!(text.contains("at the same time"), "{text}");
+                    }
+                });
+            }
+        });
+        let ran = ran.into_inner();
+        assert!(ran > 0);
+        assert_eq!(scheduler.current_time(), ms(ran as u64));
+    }
 }
