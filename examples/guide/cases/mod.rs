@@ -1,0 +1,19 @@
+//! The chapters of the guide, one module each.
+
+mod basics;
+mod context;
+mod failures;
+mod readme;
+
+use crate::case::Case;
+
+/// All cases, in the order of the chapters.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    let chapters = [
+        readme::CASES,
+        basics::CASES,
+        context::CASES,
+        failures::CASES,
+    ];
+    chapters.into_iter().flatten()
+}

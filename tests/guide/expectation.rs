@@ -1,0 +1,177 @@
+//! What a case must print, and when: the files in `expectations/`.
+
+use std::time::Duration;
+
+use regex::Regex;
+use serde::Deserialize;
+
+/// On the real clock a line may come so much later than it would if nothing took time.
+const DELAY: Duration = Duration::from_millis(2000);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expectation {
+    pub(crate) id: String,
+    /// The lines of stdout and stderr.
+    pub(crate) lines: Vec<ExpectedLine>,
+    /// The lines may come in another order.
+    #[serde(default)]
+    any_order: bool,
+    /// When each line is printed, in milliseconds since the beginning; not looked at if there are none.
+    #[serde(default)]
+    at_ms: Vec<u64>,
+    /// When the case ends.
+    total_ms: Option<u64>,
+    /// It burns or blocks threads, and means nothing in virtual time.
+    #[serde(default)]
+    pub(crate) real_clock: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum ExpectedLine {
+    /// Exactly this.
+    Text(String),
+    /// Like this.
+    Pattern(Pattern),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pattern {
+    /// A regular expression for the whole line.
+    pattern: String,
+    /// It is the report of a failure that nobody handles: printed by the library, and in a test the reason to fail.
+    #[serde(default)]
+    uncaught: bool,
+}
+
+/// What a run of a case has printed.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    pub(crate) lines: Vec<crate::output::Line>,
+    /// When it ended.
+    pub(crate) total: Duration,
+    /// The texts of failures that a test was failed with.
+    pub(crate) uncaught: Option<String>,
+}
+
+pub(crate) fn all() -> Vec<Expectation> {
+    let chapters = [
+        include_str!("expectations/readme.json"),
+        include_str!("expectations/basics.json"),
+        include_str!("expectations/context.json"),
+        include_str!("expectations/failures.json"),
+    ];
+    let parse = |text| serde_json::from_str::<Vec<_>>(text).expect("expectations");
+    chapters.into_iter().flat_map(parse).collect()
+}
+
+impl ExpectedLine {
+    fn matches(&self, line: &str) -> bool {
+        match self {
+            ExpectedLine::Text(text) => line == text,
+            ExpectedLine::Pattern(like) => Regex::new(&format!("^(?:{})$", like.pattern))
+                .expect("a pattern")
+                .is_match(line),
+        }
+    }
+
+    fn is_uncaught(&self) -> bool {
+        matches!(self, ExpectedLine::Pattern(like) if like.uncaught)
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            ExpectedLine::Text(text) => text,
+            ExpectedLine::Pattern(like) => &like.pattern,
+        }
+    }
+}
+
+impl Expectation {
+    /// How a run in virtual time differs: there each line has its exact time.
+    pub(crate) fn differences_in_virtual_time(&self, run: &Run) -> Vec<String> {
+        let (uncaught, expected): (Vec<_>, Vec<_>) =
+            (0..self.lines.len()).partition(|&i| self.lines[i].is_uncaught());
+        let mut differences = self.compare(&expected, run, |due, at| at == due);
+        match (&run.uncaught, uncaught.first()) {
+            (None, None) => {}
+            (Some(text), None) => differences.push(format!("the test failed: {text}")),
+            (None, Some(_)) => differences.push("no failure was uncaught".to_owned()),
+            (Some(text), Some(&i)) => {
+                if !text.lines().any(|line| self.lines[i].matches(line)) {
+                    differences.push(format!("no {:?} in {text}", self.lines[i].text()));
+                }
+            }
+        }
+        if let Some(total) = self.total_ms.map(Duration::from_millis) {
+            if run.total != total {
+                differences.push(format!("ended at {:?}, not at {total:?}", run.total));
+            }
+        }
+        // An elapsed time that a case prints is that of the virtual clock, too.
+        let completed = Regex::new("^Completed in ([0-9]+) ms$").expect("a pattern");
+        for (expected, line) in self.at_ms.iter().zip(&run.lines) {
+            let printed = completed
+                .captures(&line.text)
+                .map(|groups| groups[1].to_owned());
+            if printed.is_some_and(|printed| printed != expected.to_string()) {
+                differences.push(format!("{:?} at {expected} ms", line.text));
+            }
+        }
+        differences
+    }
+
+    /// How a run on the real clock differs: no line comes early, nor much too late.
+    pub(crate) fn differences_on_the_real_clock(&self, run: &Run) -> Vec<String> {
+        let all: Vec<_> = (0..self.lines.len()).collect();
+        let mut differences = self.compare(&all, run, |due, at| due <= at && at <= due + DELAY);
+        if let Some(total) = self.total_ms.map(Duration::from_millis) {
+            if run.total < total || run.total > total + DELAY {
+                differences.push(format!("ended at {:?}, not at {total:?}", run.total));
+            }
+        }
+        differences
+    }
+
+    /// Compares the lines, those of `expected` by their index, and their times.
+    fn compare(
+        &self,
+        expected: &[usize],
+        run: &Run,
+        in_time: impl Fn(Duration, Duration) -> bool,
+    ) -> Vec<String> {
+        let mut left: Vec<_> = run.lines.iter().collect();
+        let mut differences = Vec::new();
+        for &i in expected {
+            let wanted = &self.lines[i];
+            let found = if self.any_order {
+                left.iter().position(|line| wanted.matches(&line.text))
+            } else {
+                left.first()
+                    .is_some_and(|line| wanted.matches(&line.text))
+                    .then_some(0)
+            };
+            let Some(found) = found else {
+                let next = left.first().map(|line| &line.text);
+                differences.push(format!("expected {:?}, not {next:?}", wanted.text()));
+                return differences;
+            };
+            let line = left.remove(found);
+            if let Some(due) = self.at_ms.get(i).copied().map(Duration::from_millis) {
+                if !in_time(due, line.at) {
+                    differences.push(format!(
+                        "{:?} was printed at {:?}, not at {due:?}",
+                        line.text, line.at
+                    ));
+                }
+            }
+        }
+        let more = left
+            .iter()
+            .map(|line| format!("unexpected: {:?}", line.text));
+        differences.extend(more);
+        differences
+    }
+}
