@@ -13,7 +13,15 @@ pub(crate) struct Case {
     /// What it shows, in one line.
     pub(crate) about: &'static str,
     /// Its code.
-    pub(crate) body: fn(CoroutineScope) -> Body,
+    pub(crate) code: Code,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Code {
+    /// The body of a root: of `run_blocking` in the program, of `run_test` in a test.
+    Body(fn(CoroutineScope) -> Body),
+    /// A test: it is run as it is.
+    Test(fn()),
 }
 
 /// It gets the scope of the root.
@@ -26,7 +34,20 @@ macro_rules! cases {
             $($crate::case::Case {
                 id: $id,
                 about: $about,
-                body: |scope| Box::pin($function(scope)),
+                code: $crate::case::Code::Body(|scope| Box::pin($function(scope))),
+            },)*
+        ];
+    };
+}
+
+/// The same for a chapter whose cases are tests.
+macro_rules! tests {
+    ($($id:literal $function:ident $about:literal;)*) => {
+        pub(crate) const CASES: &[$crate::case::Case] = &[
+            $($crate::case::Case {
+                id: $id,
+                about: $about,
+                code: $crate::case::Code::Test($function),
             },)*
         ];
     };

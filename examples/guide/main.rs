@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use corox::{run_blocking, set_debug_mode};
 
-use crate::case::Case;
+use crate::case::{Case, Code};
 
 const USAGE: &str = "usage: guide ID, or guide --list";
 
@@ -40,7 +40,14 @@ fn main() -> ExitCode {
 fn run(case: &Case) -> ExitCode {
     // Coroutines have numbers, which the cases print; in a release build they would not.
     set_debug_mode(true);
-    match run_blocking(async |scope| (case.body)(scope).await) {
+    let outcome = match case.code {
+        Code::Body(body) => run_blocking(async |scope| body(scope).await),
+        Code::Test(test) => {
+            test();
+            Ok(())
+        }
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

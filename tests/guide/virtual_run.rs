@@ -1,4 +1,4 @@
-//! A case as the body of a test.
+//! A case as a test: its body is that of `run_test`, or it is a test itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use corox::{coroutine_scope, set_debug_mode, thread_label};
 use corox_test::run_test;
 
-use crate::case::Case;
+use crate::case::{Case, Code};
 use crate::expectation::Run;
 use crate::output::{Line, record, recorded};
 
@@ -23,10 +23,18 @@ struct Seen {
 /// Runs a case under `run_test`. One at a time: what it prints is recorded for the process.
 pub(crate) fn run(case: &Case) -> Run {
     set_debug_mode(true);
-    let body = case.body;
     let seen = Arc::new(Mutex::new(Seen::default()));
     let told = seen.clone();
+    let code = case.code;
     let test = move || {
+        let body = match code {
+            Code::Body(body) => body,
+            Code::Test(test) => {
+                // It prints what its clock says.
+                record(|| Duration::ZERO);
+                return test();
+            }
+        };
         run_test(async move |t| {
             let scheduler = t.scheduler().clone();
             record(move || scheduler.current_time());

@@ -3,7 +3,9 @@
 mod basics;
 mod context;
 mod failures;
+mod parallel;
 mod readme;
+mod testing;
 
 use crate::case::Case;
 
@@ -14,6 +16,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         basics::CASES,
         context::CASES,
         failures::CASES,
+        testing::CASES,
+        parallel::CASES,
     ];
     chapters.into_iter().flatten()
 }

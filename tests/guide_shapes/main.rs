@@ -1,0 +1,4 @@
+//! Examples of the guide whose point is a behaviour and not lines: each is a test named after it.
+
+mod parallel;
+mod testing;
