@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-// The README shows what a test looks like.
-#![allow(clippy::test_attr_in_doctest)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod control;
