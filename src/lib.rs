@@ -32,6 +32,8 @@ pub mod prelude {
 
 /// Pages on what the items of this crate have in common.
 pub mod guide {
+    #[doc = include_str!("../docs/basics.md")]
+    pub mod basics {}
     #[doc = include_str!("../docs/cancellation.md")]
     pub mod cancellation {}
     #[doc = include_str!("../docs/on-tokio.md")]
