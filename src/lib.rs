@@ -36,6 +36,8 @@ pub mod guide {
     pub mod basics {}
     #[doc = include_str!("../docs/cancellation.md")]
     pub mod cancellation {}
+    #[doc = include_str!("../docs/cancellation-and-timeouts.md")]
+    pub mod cancellation_and_timeouts {}
     #[doc = include_str!("../docs/on-tokio.md")]
     pub mod on_tokio {}
 }
