@@ -38,6 +38,8 @@ pub mod guide {
     pub mod cancellation {}
     #[doc = include_str!("../docs/cancellation-and-timeouts.md")]
     pub mod cancellation_and_timeouts {}
+    #[doc = include_str!("../docs/composing.md")]
+    pub mod composing {}
     #[doc = include_str!("../docs/on-tokio.md")]
     pub mod on_tokio {}
 }
