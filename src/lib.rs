@@ -42,4 +42,6 @@ pub mod guide {
     pub mod composing {}
     #[doc = include_str!("../docs/on-tokio.md")]
     pub mod on_tokio {}
+    #[doc = include_str!("../docs/testing.md")]
+    pub mod testing {}
 }
