@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use corox_scheduler::{Dispatcher, OwnedDispatcher};
 
+use crate::completable::{CompletableJob, SupervisorJob};
 use crate::context_element::{ContextElement, Elements};
 use crate::error::Result;
 use crate::exception_handler::ExceptionHandler;
@@ -230,6 +231,7 @@ impl CoroutineContext {
 
     /// This set with the elements of `other` over it.
     #[must_use]
+    #[doc(alias = "plus")]
     pub fn merge(self, other: impl Into<CoroutineContext>) -> Self {
         let other = other.into();
         CoroutineContext {
@@ -348,6 +350,20 @@ impl<R: Into<CoroutineContext>> Add<R> for Job {
     }
 }
 
+impl<R: Into<CoroutineContext>> Add<R> for CompletableJob {
+    type Output = CoroutineContext;
+    fn add(self, other: R) -> CoroutineContext {
+        CoroutineContext::from(self).merge(other)
+    }
+}
+
+impl<R: Into<CoroutineContext>> Add<R> for SupervisorJob {
+    type Output = CoroutineContext;
+    fn add(self, other: R) -> CoroutineContext {
+        CoroutineContext::from(self).merge(other)
+    }
+}
+
 impl<R: Into<CoroutineContext>> Add<R> for NonCancellable {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -371,5 +387,7 @@ dispatcher_plus!(
     CoroutineName,
     ExceptionHandler,
     Job,
+    CompletableJob,
+    SupervisorJob,
     NonCancellable
 );

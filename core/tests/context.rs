@@ -50,6 +50,24 @@ fn of_two_elements_of_a_type_the_right_one_counts_and_others_stay() {
     );
 }
 
+#[test]
+fn jobs_made_by_hand_are_added_from_either_side() {
+    let (supervisor, completable) = (SupervisorJob::new(), CompletableJob::new());
+    let name = CoroutineName::new("session");
+    for (sum, job) in [
+        (Dispatcher::IO + supervisor.clone(), supervisor.job()),
+        (supervisor.clone() + Dispatcher::IO, supervisor.job()),
+        (Dispatcher::IO + completable.clone(), &*completable),
+        (completable.clone() + Dispatcher::IO, &*completable),
+    ] {
+        assert!(sum.job().unwrap().ptr_eq(job));
+        assert_eq!(sum.dispatcher(), Some(&Dispatcher::IO));
+    }
+    let both = supervisor.clone() + name + completable.clone();
+    assert!(both.job().unwrap().ptr_eq(&completable));
+    assert_eq!(both.name().unwrap().as_str(), "session");
+}
+
 /// J-40
 #[test]
 fn elements_are_inherited_by_children_and_scopes_and_not_by_the_surroundings() {
