@@ -318,6 +318,7 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     }
 
     /// [`complete`](CompletableDeferred::complete) or [`fail`](CompletableDeferred::fail).
+    #[doc(alias = "completeWith")]
     pub fn complete_with(&self, result: Result<T>) -> bool {
         match result {
             Ok(value) => self.complete(value),

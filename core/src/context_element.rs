@@ -92,6 +92,7 @@ pub trait ContextElement: Send + Sync + 'static {
     /// For values with state of their own that a child must not share with its siblings. Asked by `launch` and `spawn`, at
     /// the call; not by [`with_context`](crate::with_context) and inline scopes, which go on with the value.
     #[must_use]
+    #[doc(alias = "copyForChild")]
     fn copy_for_child(&self) -> Option<Self>
     where
         Self: Sized,
@@ -104,6 +105,7 @@ pub trait ContextElement: Send + Sync + 'static {
     /// Asked where a coroutine or [`with_context`](crate::with_context) is started with `overriding`; a `+` between two
     /// contexts just replaces.
     #[must_use]
+    #[doc(alias = "mergeForChild")]
     fn merge_for_child(&self, overriding: &Self) -> Option<Self>
     where
         Self: Sized,

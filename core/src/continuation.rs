@@ -285,6 +285,7 @@ impl<T: Send> CancellableContinuation<T> {
     /// # Errors
     ///
     /// The value, if the continuation was resumed before; `undo` is then not called.
+    #[doc(alias = "onCancellation")]
     pub fn resume_or_undo(
         &self,
         value: T,

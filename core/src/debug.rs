@@ -41,6 +41,8 @@ pub fn debug_mode() -> bool {
 /// corox_core::set_debug_mode(true);
 /// assert!(corox_core::debug_mode());
 /// ```
+#[doc(alias = "DEBUG_PROPERTY_VALUE_ON")]
+#[doc(alias = "DEBUG_PROPERTY_VALUE_OFF")]
 pub fn set_debug_mode(on: bool) {
     MODE.store(if on { ON } else { OFF }, Ordering::Relaxed);
 }

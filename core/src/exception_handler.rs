@@ -42,6 +42,7 @@ pub struct ExceptionHandler(Arc<Callback>);
 
 impl ExceptionHandler {
     /// A handler that calls `handle` with the responsible coroutine and its failure.
+    #[doc(alias = "handleException")]
     pub fn new(handle: impl Fn(&Job, &Error) + Send + Sync + 'static) -> Self {
         ExceptionHandler(Arc::new(handle))
     }

@@ -18,6 +18,8 @@
 //! drop(probes);
 //! ```
 
+#![doc(alias = "DebugProbes")]
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::panic::Location;
@@ -72,9 +74,12 @@ impl fmt::Display for Detail {
 /// Keeps the probes installed; see [`install`].
 #[derive(Debug)]
 #[must_use = "dropping the guard removes the probes"]
+#[doc(alias = "DebugProbes.uninstall")]
 pub struct Installed(());
 
 /// Installs the probes until the guard is dropped. Several guards may exist; the last one clears the registry (P-1).
+#[doc(alias = "DebugProbes.install")]
+#[doc(alias = "withDebugProbes")]
 pub fn install() -> Installed {
     INSTALLED.fetch_add(1, Ordering::Relaxed);
     Installed(())
@@ -97,6 +102,7 @@ impl Drop for Installed {
 
 /// Whether some guard of [`install`] is alive.
 #[must_use]
+#[doc(alias = "DebugProbes.isInstalled")]
 pub fn is_installed() -> bool {
     INSTALLED.load(Ordering::Relaxed) != 0
 }
@@ -125,6 +131,7 @@ pub(crate) fn forget(job: &JobCore) {
 
 /// The live coroutines, scopes and body-less jobs that are known, in the order of their creation.
 #[must_use]
+#[doc(alias = "dumpCoroutinesInfo")]
 pub fn live() -> Vec<Job> {
     let jobs: Vec<_> = REGISTRY.lock().jobs.values().cloned().collect();
     jobs.iter().filter_map(Weak::upgrade).map(Job).collect()
@@ -133,6 +140,7 @@ pub fn live() -> Vec<Job> {
 /// What a coroutine waits for, where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "CoroutineInfo")]
 pub struct WaitInfo {
     /// The kind of wait: `delay`, `join`, `await`, ...
     pub what: &'static str,
@@ -147,6 +155,7 @@ pub struct WaitInfo {
 /// What the coroutine or scope `job` waits for at this moment, as far as the library's own suspension points know; several
 /// entries if it waits inside a combinator.
 #[must_use]
+#[doc(alias = "lastObservedStackTrace")]
 pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
     let token = job.core().token();
     let registry = REGISTRY.lock();
@@ -166,6 +175,7 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
 ///
 /// Below a depth of 40 the indentation stops, and each line begins with its depth.
 #[must_use]
+#[doc(alias = "dumpCoroutines")]
 pub fn dump() -> String {
     dump_of(&live())
 }
@@ -175,6 +185,8 @@ const DEEPEST_INDENT: usize = 40;
 
 /// As [`dump`], of the given jobs only.
 #[must_use]
+#[doc(alias = "jobToString")]
+#[doc(alias = "printJob")]
 pub fn dump_of(jobs: &[Job]) -> String {
     let mut waits: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for ((job, _), wait) in &REGISTRY.lock().waits {

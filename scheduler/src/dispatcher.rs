@@ -30,12 +30,14 @@ pub trait Dispatch: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`dispatch`](Dispatch::dispatch).
+    #[doc(alias = "dispatchYield")]
     fn dispatch_yield(&self, task: Task) -> Result<(), Rejected> {
         self.dispatch(task)
     }
 
     /// Whether a coroutine that is started or resumed on this very thread must be dispatched. `false` lets it run in place, in
     /// turn with others that run so; to give way it is dispatched all the same.
+    #[doc(alias = "isDispatchNeeded")]
     fn is_dispatch_needed(&self) -> bool {
         true
     }
@@ -196,6 +198,7 @@ impl Dispatcher {
     /// As there.
     #[must_use]
     #[track_caller]
+    #[doc(alias = "limitedParallelism")]
     pub fn limited_parallelism_named(&self, n: usize, name: impl Into<Arc<str>>) -> Dispatcher {
         self.limited(n, Some(name.into()))
     }
@@ -216,6 +219,7 @@ impl Dispatcher {
     /// assert_eq!(Dispatcher::DEFAULT.immediate(), Dispatcher::DEFAULT);
     /// ```
     #[must_use]
+    #[doc(alias = "MainCoroutineDispatcher")]
     pub fn immediate(&self) -> Dispatcher {
         match self.kind {
             Kind::Custom(ref custom) if !custom.has_immediate() => self.clone(),
@@ -354,6 +358,7 @@ impl Dispatcher {
 
     /// Whether a coroutine started or resumed from here must go through [`dispatch`](Dispatcher::dispatch). False for
     /// [`UNCONFINED`](Dispatcher::UNCONFINED), and for custom dispatchers that say so.
+    #[doc(alias = "isDispatchNeeded")]
     pub fn is_dispatch_needed(&self) -> bool {
         match &self.kind {
             Kind::Unconfined => false,

@@ -66,6 +66,7 @@ pub enum Wakeup {
 /// assert_eq!(rx.recv().unwrap(), 42);
 /// ```
 #[doc(alias = "DispatchedTask")]
+#[doc(alias = "Runnable")]
 pub struct Task(Runnable<Owner>);
 
 /// The custom dispatcher that a task was last handed to, as an address; 0 for the dispatchers of this crate.

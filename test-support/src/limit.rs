@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The environment variable with the limit for tests that do not set one: seconds, or a number with `ms`, `s` or `m`.
+#[doc(alias = "default_timeout")]
 pub const TIMEOUT_VARIABLE: &str = "COROX_TEST_TIMEOUT";
 
 const DEFAULT: Duration = Duration::from_secs(60);

@@ -110,6 +110,7 @@ impl TestScheduler {
     /// assert!(corox_test::TestScheduler::new().current_time().is_zero());
     /// ```
     #[must_use]
+    #[doc(alias = "currentTime")]
     pub fn current_time(&self) -> Duration {
         self.0.now()
     }
@@ -117,6 +118,7 @@ impl TestScheduler {
     /// The clock as a source of marks that can be compared and subtracted.
     #[must_use]
     #[doc(alias = "testTimeSource")]
+    #[doc(alias = "timeSource")]
     pub fn time_source(&self) -> TestTimeSource {
         TestTimeSource::new(self.clone())
     }

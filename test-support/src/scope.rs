@@ -135,6 +135,7 @@ impl TestScope {
     ///
     /// As there; at the second call for one scope.
     #[track_caller]
+    #[doc(alias = "runTest")]
     pub fn run_test<R: LaunchOutput>(&self, body: impl AsyncFnOnce(TestScope) -> R) {
         run(self, limit::default(), body);
     }
@@ -145,6 +146,8 @@ impl TestScope {
     ///
     /// As there.
     #[track_caller]
+    #[doc(alias = "runTest")]
+    #[doc(alias = "CoroutinesTimeout")]
     pub fn run_test_within<R: LaunchOutput>(
         &self,
         limit: Duration,

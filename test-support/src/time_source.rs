@@ -47,6 +47,7 @@ impl TestTimeSource {
 
 /// A moment of the virtual time of one scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "ComparableTimeMark")]
 pub struct TestInstant(Duration);
 
 impl TestInstant {

@@ -262,6 +262,7 @@ impl Job {
 
     /// Where the coroutine was launched, or the job was made.
     #[must_use]
+    #[doc(alias = "creationStackTrace")]
     pub fn location(&self) -> &'static Location<'static> {
         self.core().location
     }

@@ -128,6 +128,7 @@ impl Job {
     /// }).unwrap();
     /// ```
     #[track_caller]
+    #[doc(alias = "cancelAndJoin")]
     pub fn cancel_and_join(&self) -> Join {
         self.cancel();
         self.join()

@@ -38,6 +38,7 @@ impl OnEnd for Handler {
 /// Takes a callback back; see [`Job::on_completion`]. Dropping it leaves the callback in place.
 #[derive(Clone)]
 #[doc(alias = "DisposableHandle")]
+#[doc(alias = "NonDisposableHandle")]
 pub struct DisposeHandle(Option<(Job, Key, Weak<Handler>)>);
 
 impl DisposeHandle {
@@ -88,6 +89,7 @@ impl Job {
     /// assert!(rx.recv().unwrap());
     /// ```
     #[doc(alias = "invokeOnCompletion")]
+    #[doc(alias = "CompletionHandler")]
     pub fn on_completion(
         &self,
         callback: impl FnOnce(Option<&Error>) + Send + 'static,

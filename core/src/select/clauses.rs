@@ -19,6 +19,7 @@ use crate::launch_output::Never;
     note = "for one clause write a tuple of one: `select((clause,))`",
     note = "a future becomes a clause by `on(future)`"
 )]
+#[doc(alias = "SelectBuilder")]
 pub trait Clauses {
     /// What each of the clauses gives.
     type Output;

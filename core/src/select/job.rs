@@ -96,6 +96,7 @@ impl<T: Send + 'static> CompletableDeferred<T> {
 /// The clause of [`Job::on_join`].
 #[derive(Debug)]
 #[must_use = "clauses do nothing unless a select has them"]
+#[doc(alias = "SelectClause0")]
 pub struct OnJoin {
     job: Job,
     key: Option<Key>,
@@ -137,6 +138,7 @@ impl Drop for OnJoin {
 
 /// The clause of [`Deferred::on_await`].
 #[must_use = "clauses do nothing unless a select has them"]
+#[doc(alias = "SelectClause1")]
 pub struct OnAwait<T> {
     end: OnJoin,
     location: &'static Location<'static>,
