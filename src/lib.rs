@@ -44,4 +44,9 @@ pub mod guide {
     pub mod on_tokio {}
     #[doc = include_str!("../docs/testing.md")]
     pub mod testing {}
+    pub mod kotlin_to_corox {
+        #![doc = include_str!("../docs/kotlin-to-corox.md")]
+        #[allow(unused_imports)] // The links of the page are names of the crate.
+        use crate::*;
+    }
 }

@@ -18,6 +18,7 @@ static LAST_ID: AtomicU64 = AtomicU64::new(0);
 /// `off`) or [`set_debug_mode`] say.
 #[must_use]
 #[doc(alias = "DEBUG_PROPERTY_NAME")]
+#[doc(alias = "DEBUG_PROPERTY_VALUE_AUTO")]
 pub fn debug_mode() -> bool {
     match MODE.load(Ordering::Relaxed) {
         UNKNOWN => {

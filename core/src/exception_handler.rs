@@ -97,6 +97,7 @@ impl Drop for UncaughtHandlerGuard {
 /// drop(guard);
 /// ```
 #[doc(alias = "setUncaughtExceptionHandler")]
+#[doc(alias = "setDefaultUncaughtExceptionHandler")]
 pub fn add_uncaught_handler(handler: ExceptionHandler) -> UncaughtHandlerGuard {
     let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     PROCESS_WIDE.write().push((id, handler));

@@ -187,6 +187,8 @@ const DEEPEST_INDENT: usize = 40;
 #[must_use]
 #[doc(alias = "jobToString")]
 #[doc(alias = "printJob")]
+#[doc(alias = "scopeToString")]
+#[doc(alias = "printScope")]
 pub fn dump_of(jobs: &[Job]) -> String {
     let mut waits: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for ((job, _), wait) in &REGISTRY.lock().waits {

@@ -49,6 +49,7 @@ use crate::probe::{Reason, WaitReason};
 /// assert_eq!(text, "record 7");
 /// ```
 #[doc(alias = "suspendCancellableCoroutine")]
+#[doc(alias = "suspendCoroutine")]
 #[track_caller]
 pub fn suspend_cancellable<T, F>(register: F) -> impl Future<Output = Result<T>>
 where

@@ -8,6 +8,7 @@ use crate::pool;
 /// The environment variable for the number of workers of [`DEFAULT`](crate::Dispatcher::DEFAULT); read at first use.
 ///
 /// Kotlin: the property `kotlinx.coroutines.scheduler.core.pool.size`.
+#[doc(alias = "kotlinx.coroutines.scheduler.core.pool.size")]
 pub const WORKERS_VARIABLE: &str = "COROX_WORKERS";
 
 /// The environment variable for the cap of [`IO`](crate::Dispatcher::IO); read at first use.

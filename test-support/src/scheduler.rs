@@ -117,7 +117,6 @@ impl TestScheduler {
 
     /// The clock as a source of marks that can be compared and subtracted.
     #[must_use]
-    #[doc(alias = "testTimeSource")]
     #[doc(alias = "timeSource")]
     pub fn time_source(&self) -> TestTimeSource {
         TestTimeSource::new(self.clone())
