@@ -227,7 +227,7 @@ impl From<SupervisorJob> for crate::CoroutineContext {
 
 /// A deferred that is completed by a call; clones are handles of the same one.
 ///
-/// Derefs to [`Job`]. Await it by reference if `T: Clone`, or take the one [`Deferred`] with
+/// Derefs to [`Job`]. If `T: Clone` it is awaited itself, or by reference; otherwise take the one [`Deferred`] with
 /// [`into_deferred`](CompletableDeferred::into_deferred).
 ///
 /// ```
@@ -237,7 +237,7 @@ impl From<SupervisorJob> for crate::CoroutineContext {
 ///     let promise = CompletableDeferred::new();
 ///     let giver = promise.clone();
 ///     scope.launch(async move { giver.complete(42); });
-///     (&promise).await
+///     promise.await
 /// }).unwrap();
 /// assert_eq!(answer, 42);
 /// ```
@@ -390,6 +390,16 @@ impl<T> fmt::Debug for CompletableDeferred<T> {
 }
 
 /// Awaits a clone of the value.
+impl<T: Clone + Send + 'static> IntoFuture for CompletableDeferred<T> {
+    type Output = Result<T>;
+    type IntoFuture = Await<T>;
+
+    #[track_caller]
+    fn into_future(self) -> Await<T> {
+        self.as_deferred().into_future()
+    }
+}
+
 impl<T: Clone + Send + 'static> IntoFuture for &CompletableDeferred<T> {
     type Output = Result<T>;
     type IntoFuture = Await<T>;

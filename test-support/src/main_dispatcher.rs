@@ -154,7 +154,8 @@ pub(crate) fn scheduler() -> Option<TestScheduler> {
 /// other threads, and the main dispatcher of the process, are not touched. Without it `MAIN` is, inside of `run_test`, the
 /// dispatcher of the test.
 ///
-/// Test dispatchers that are made on this thread afterwards share its scheduler.
+/// Test dispatchers that are made on this thread afterwards share its scheduler. What looks for `MAIN` before the test begins,
+/// outside of coroutines, `CoroutineScope::main()` for example, finds that of the process: make it inside of the test.
 ///
 /// # Errors
 ///
