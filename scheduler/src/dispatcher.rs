@@ -136,7 +136,8 @@ impl Dispatcher {
     pub const IO: Dispatcher = Dispatcher { kind: Kind::Io };
 
     /// The dispatcher that runs a task on the thread that wakes it, in place. A task woken while another unconfined one runs on that
-    /// thread runs after it, in order, so that the stack stays flat.
+    /// thread runs after it, in order, so that the stack stays flat. After a [`Sleep`](crate::Sleep) on an event loop that is a thread of
+    /// the process's own runtime.
     ///
     /// Kotlin: `Dispatchers.Unconfined`.
     #[doc(alias = "Dispatchers.Unconfined")]

@@ -89,7 +89,7 @@ impl Clock {
             Kind::View(view) => Clock::of(view.base()),
             Kind::Immediate(base) => Clock::of(base),
             Kind::Main => main_slot::current().map_or_else(Clock::here, |main| Clock::of(&main)),
-            Kind::Unconfined => Clock::here(),
+            Kind::Unconfined => Clock::unconfined(),
             Kind::Custom(custom) => match custom.time_source() {
                 Some(source) => Clock::Source(source),
                 None => Clock::here(),
@@ -118,6 +118,14 @@ impl Clock {
             Some(handle) => Clock::Tokio(pool::of(&handle)),
             None => Clock::Tokio(pool::own().clone()),
         }
+    }
+
+    /// As [`here`](Clock::here), but for event loops: their timers would confine a coroutine to the thread of the loop.
+    fn unconfined() -> Clock {
+        if event_loop::is_inside(Handle::try_current().ok().as_ref()) && !pool::own().is_closed() {
+            return Clock::Tokio(pool::own().clone());
+        }
+        Clock::here()
     }
 
     fn now(&self) -> Instant {
@@ -215,8 +223,9 @@ pin_project! {
 impl Sleep {
     /// Completes at `deadline` on the clock of `dispatcher`, or at once if that has passed.
     ///
-    /// [`UNCONFINED`](Dispatcher::UNCONFINED), and custom dispatchers without a time source, use the timers of the event loop or tokio
-    /// runtime that this is called on, or else of the process's own runtime; so does a tokio runtime built without a time driver.
+    /// Custom dispatchers without a time source use the timers of the event loop or tokio runtime that this is called on, or else of the
+    /// process's own runtime; so does a tokio runtime built without a time driver. [`UNCONFINED`](Dispatcher::UNCONFINED) uses those of
+    /// the process's own runtime on an event loop, too: it resumes on the thread on which the timer fires, and that is then not the loop's.
     pub fn until(dispatcher: &Dispatcher, deadline: Instant) -> Sleep {
         Sleep {
             inner: Clock::of(dispatcher).sleep(deadline),

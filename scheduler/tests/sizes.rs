@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use common::{Log, eventually, spawn};
 use corox_scheduler::{
-    Dispatcher, Home, IO_PARALLELISM_VARIABLE, SchedulerConfig, Task, WORKERS_VARIABLE, Wakeup,
-    block_on, fallback, shutdown,
+    Dispatcher, Home, IO_PARALLELISM_VARIABLE, SchedulerConfig, Sleep, Task, WORKERS_VARIABLE,
+    Wakeup, block_on, fallback, shutdown,
 };
 
 const CHILD: &str = "COROX_TEST_CHILD";
@@ -188,7 +188,15 @@ fn after_the_shutdown_no_thread_runs_and_tasks_are_rejected() {
             let value = block_on(|events| async move {
                 let left = Task::new(async { unreachable!() }, |_, _| {});
                 events.dispatch(left, Wakeup::Launch).ok();
-                5
+                // Without the pool the timers of the loop are those of unconfined coroutines, too.
+                let unconfined = Dispatcher::UNCONFINED;
+                let to = unconfined.clone();
+                spawn(&unconfined, async move {
+                    Sleep::after(&to, Duration::from_millis(1)).await;
+                    5
+                })
+                .await
+                .unwrap()
             });
             assert_eq!(value, 5);
         },

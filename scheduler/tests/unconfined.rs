@@ -4,10 +4,11 @@ mod common;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use common::{Log, make, multi, spawn};
 use corox_scheduler::{
-    Dispatch, Dispatcher, Home, Rejected, Task, Wakeup, block_on, unconfined_queue_is_empty,
+    Dispatch, Dispatcher, Home, Rejected, Sleep, Task, Wakeup, block_on, unconfined_queue_is_empty,
 };
 use tokio::sync::oneshot;
 
@@ -106,6 +107,30 @@ fn a_loop_inside_an_unconfined_coroutine_runs_unconfined_ones_in_place() {
         seen.add(sum.to_string());
     });
     assert_eq!(log.take(), ["3", "nested again"]);
+}
+
+/// The timers of an event loop would bring it back to the one thread of the loop; tokio's own do.
+#[test]
+fn a_sleep_of_an_unconfined_coroutine_on_an_event_loop_ends_on_another_thread() {
+    let here = || std::thread::current().id();
+    let threads = block_on(|_| async move {
+        let coroutine = spawn(&Dispatcher::UNCONFINED, async move {
+            let mut threads = vec![here()];
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            threads.push(here());
+            Sleep::after(&Dispatcher::UNCONFINED, Duration::from_millis(1)).await;
+            threads.push(here());
+            threads
+        });
+        let first = spawn(&Dispatcher::UNCONFINED, async move {
+            Sleep::after(&Dispatcher::UNCONFINED, Duration::from_millis(1)).await;
+            here()
+        });
+        assert_ne!(first.await.unwrap(), here());
+        coroutine.await.unwrap()
+    });
+    assert_eq!(threads[..2], [here(), here()]);
+    assert_ne!(threads[2], here());
 }
 
 #[derive(Default)]

@@ -29,8 +29,13 @@ thread_local! {
 /// The dispatcher of the loop whose coroutines run on this thread; `context` is the tokio runtime the caller is in.
 pub(crate) fn current(context: Option<&Handle>) -> Option<Dispatcher> {
     let current = Current::get()?;
-    let its_own = context.is_none_or(|context| context.id() == current.runtime.handle().id());
-    (its_own && !current.parked.get()).then(|| Kind::Loop(current.events.clone()).into())
+    let runs_here = current.is_inside(context) && !current.parked.get();
+    runs_here.then(|| Kind::Loop(current.events.clone()).into())
+}
+
+/// Whether the tokio runtime the caller is in, `context`, is that of this thread's loop: in its coroutines, and in tokio's tasks.
+pub(crate) fn is_inside(context: Option<&Handle>) -> bool {
+    Current::get().is_some_and(|current| current.is_inside(context))
 }
 
 /// Whether `events` is the loop of this thread, and runs coroutines on it now.
@@ -49,6 +54,10 @@ impl Current {
     /// That of `events`, if this is its thread.
     pub(super) fn of(events: &EventLoop) -> Option<Rc<Current>> {
         Current::get().filter(|current| std::ptr::eq(&*current.events, events))
+    }
+
+    fn is_inside(&self, context: Option<&Handle>) -> bool {
+        context.is_none_or(|context| context.id() == self.runtime.handle().id())
     }
 
     /// Queues `event` without a lock if this is the thread of `events` and it is running coroutines; else gives it back.

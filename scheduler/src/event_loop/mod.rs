@@ -21,7 +21,7 @@ use crate::pool::{self, OnClose, Told};
 use crate::task::report;
 use crate::{Rejected, Task, TimeSource, Wakeup};
 use current::Current;
-pub(crate) use current::{current, is_of_this_thread};
+pub(crate) use current::{current, is_inside, is_of_this_thread};
 pub(crate) use local::{Local, Locals};
 use queued::Queued;
 pub use run::block_on;
