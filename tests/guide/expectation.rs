@@ -1,5 +1,6 @@
 //! What a case must print, and when: the files in `expectations/`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use regex::Regex;
@@ -17,6 +18,9 @@ pub(crate) struct Expectation {
     /// The lines may come in another order.
     #[serde(default)]
     any_order: bool,
+    /// But of each pair of lines here, by their numbers from 0, the first comes first.
+    #[serde(default)]
+    in_order: Vec<[usize; 2]>,
     /// When each line is printed, in milliseconds since the beginning; not looked at if there are none.
     #[serde(default)]
     at_ms: Vec<u64>,
@@ -41,6 +45,8 @@ pub(crate) enum ExpectedLine {
 pub(crate) struct Pattern {
     /// A regular expression for the whole line.
     pattern: String,
+    /// The same on the real clock, if it can say more there: a test has threads and a root of its own.
+    real_clock: Option<String>,
     /// It is the report of a failure that nobody handles: printed by the library, and in a test the reason to fail.
     #[serde(default)]
     uncaught: bool,
@@ -69,11 +75,18 @@ pub(crate) fn all() -> Vec<Expectation> {
     chapters.into_iter().flat_map(parse).collect()
 }
 
+/// Which clock a run has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    Virtual,
+    Real,
+}
+
 impl ExpectedLine {
-    fn matches(&self, line: &str) -> bool {
+    fn matches(&self, line: &str, clock: Clock) -> bool {
         match self {
             ExpectedLine::Text(text) => line == text,
-            ExpectedLine::Pattern(like) => Regex::new(&format!("^(?:{})$", like.pattern))
+            ExpectedLine::Pattern(_) => Regex::new(&format!("^(?:{})$", self.text(clock)))
                 .expect("a pattern")
                 .is_match(line),
         }
@@ -83,10 +96,13 @@ impl ExpectedLine {
         matches!(self, ExpectedLine::Pattern(like) if like.uncaught)
     }
 
-    fn text(&self) -> &str {
+    fn text(&self, clock: Clock) -> &str {
         match self {
             ExpectedLine::Text(text) => text,
-            ExpectedLine::Pattern(like) => &like.pattern,
+            ExpectedLine::Pattern(like) => match &like.real_clock {
+                Some(pattern) if clock == Clock::Real => pattern,
+                _ => &like.pattern,
+            },
         }
     }
 }
@@ -96,14 +112,18 @@ impl Expectation {
     pub(crate) fn differences_in_virtual_time(&self, run: &Run) -> Vec<String> {
         let (uncaught, expected): (Vec<_>, Vec<_>) =
             (0..self.lines.len()).partition(|&i| self.lines[i].is_uncaught());
-        let mut differences = self.compare(&expected, run, |due, at| at == due);
+        let mut differences = self.compare(&expected, run, Clock::Virtual);
         match (&run.uncaught, uncaught.first()) {
             (None, None) => {}
             (Some(text), None) => differences.push(format!("the test failed: {text}")),
             (None, Some(_)) => differences.push("no failure was uncaught".to_owned()),
             (Some(text), Some(&i)) => {
-                if !text.lines().any(|line| self.lines[i].matches(line)) {
-                    differences.push(format!("no {:?} in {text}", self.lines[i].text()));
+                let wanted = &self.lines[i];
+                if !text
+                    .lines()
+                    .any(|line| wanted.matches(line, Clock::Virtual))
+                {
+                    differences.push(format!("no {:?} in {text}", wanted.text(Clock::Virtual)));
                 }
             }
         }
@@ -132,7 +152,7 @@ impl Expectation {
     /// How a run on the real clock differs: no line comes early, nor much too late.
     pub(crate) fn differences_on_the_real_clock(&self, run: &Run) -> Vec<String> {
         let all: Vec<_> = (0..self.lines.len()).collect();
-        let mut differences = self.compare(&all, run, |due, at| due <= at && at <= due + DELAY);
+        let mut differences = self.compare(&all, run, Clock::Real);
         if let Some(total) = self.total_ms.map(Duration::from_millis) {
             if run.total < total || run.total > total + DELAY {
                 differences.push(format!("ended at {:?}, not at {total:?}", run.total));
@@ -142,31 +162,33 @@ impl Expectation {
     }
 
     /// Compares the lines, those of `expected` by their index, and their times.
-    fn compare(
-        &self,
-        expected: &[usize],
-        run: &Run,
-        in_time: impl Fn(Duration, Duration) -> bool,
-    ) -> Vec<String> {
-        let mut left: Vec<_> = run.lines.iter().collect();
+    fn compare(&self, expected: &[usize], run: &Run, clock: Clock) -> Vec<String> {
+        let mut left: Vec<_> = run.lines.iter().enumerate().collect();
+        let mut places = HashMap::new();
         let mut differences = Vec::new();
         for &i in expected {
             let wanted = &self.lines[i];
+            let mut next = left.iter();
             let found = if self.any_order {
-                left.iter().position(|line| wanted.matches(&line.text))
+                next.position(|(_, line)| wanted.matches(&line.text, clock))
             } else {
-                left.first()
-                    .is_some_and(|line| wanted.matches(&line.text))
+                next.next()
+                    .is_some_and(|(_, line)| wanted.matches(&line.text, clock))
                     .then_some(0)
             };
             let Some(found) = found else {
-                let next = left.first().map(|line| &line.text);
-                differences.push(format!("expected {:?}, not {next:?}", wanted.text()));
+                let next = left.first().map(|(_, line)| &line.text);
+                differences.push(format!("expected {:?}, not {next:?}", wanted.text(clock)));
                 return differences;
             };
-            let line = left.remove(found);
+            let (place, line) = left.remove(found);
+            places.insert(i, place);
             if let Some(due) = self.at_ms.get(i).copied().map(Duration::from_millis) {
-                if !in_time(due, line.at) {
+                let in_time = match clock {
+                    Clock::Virtual => line.at == due,
+                    Clock::Real => due <= line.at && line.at <= due + DELAY,
+                };
+                if !in_time {
                     differences.push(format!(
                         "{:?} was printed at {:?}, not at {due:?}",
                         line.text, line.at
@@ -174,9 +196,17 @@ impl Expectation {
                 }
             }
         }
+        for [first, second] in &self.in_order {
+            if let (Some(first), Some(second)) = (places.get(first), places.get(second)) {
+                if first > second {
+                    let [first, second] = [first, second].map(|&place| &run.lines[place].text);
+                    differences.push(format!("{first:?} came after {second:?}"));
+                }
+            }
+        }
         let more = left
             .iter()
-            .map(|line| format!("unexpected: {:?}", line.text));
+            .map(|(_, line)| format!("unexpected: {:?}", line.text));
         differences.extend(more);
         differences
     }

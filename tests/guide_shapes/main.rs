@@ -1,4 +1,5 @@
 //! Examples of the guide whose point is a behaviour and not lines: each is a test named after it.
 
+mod context;
 mod parallel;
 mod testing;
