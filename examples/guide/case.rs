@@ -52,3 +52,19 @@ macro_rules! tests {
         ];
     };
 }
+
+/// Errors of a chapter, which print as their names.
+macro_rules! exceptions {
+    ($($name:ident)*) => {$(
+        #[derive(Debug)]
+        struct $name;
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl std::error::Error for $name {}
+    )*};
+}
