@@ -46,7 +46,7 @@ pub(crate) struct Pattern {
     /// A regular expression for the whole line.
     pattern: String,
     /// The same on the real clock, if it can say more there: a test has threads and a root of its own.
-    real_clock: Option<String>,
+    on_the_real_clock: Option<String>,
     /// It is the report of a failure that nobody handles: printed by the library, and in a test the reason to fail.
     #[serde(default)]
     uncaught: bool,
@@ -69,6 +69,7 @@ pub(crate) fn all() -> Vec<Expectation> {
         include_str!("expectations/context.json"),
         include_str!("expectations/failures.json"),
         include_str!("expectations/testing.json"),
+        include_str!("expectations/cookbook.json"),
         include_str!("expectations/parallel.json"),
     ];
     let parse = |text| serde_json::from_str::<Vec<_>>(text).expect("expectations");
@@ -99,7 +100,7 @@ impl ExpectedLine {
     fn text(&self, clock: Clock) -> &str {
         match self {
             ExpectedLine::Text(text) => text,
-            ExpectedLine::Pattern(like) => match &like.real_clock {
+            ExpectedLine::Pattern(like) => match &like.on_the_real_clock {
                 Some(pattern) if clock == Clock::Real => pattern,
                 _ => &like.pattern,
             },

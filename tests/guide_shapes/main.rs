@@ -1,5 +1,7 @@
 //! Examples of the guide whose point is a behaviour and not lines: each is a test named after it.
 
 mod context;
+mod cookbook;
+mod debugging;
 mod parallel;
 mod testing;

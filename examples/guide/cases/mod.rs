@@ -2,6 +2,7 @@
 
 mod basics;
 mod context;
+mod cookbook;
 mod failures;
 mod parallel;
 mod readme;
@@ -17,6 +18,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         context::CASES,
         failures::CASES,
         testing::CASES,
+        cookbook::CASES,
         parallel::CASES,
     ];
     chapters.into_iter().flatten()
