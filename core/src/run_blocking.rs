@@ -19,6 +19,10 @@ use crate::shim::Home;
 /// whose I/O and timers run on this very thread. Neither the body nor what it borrows need be `Send`; what it launches must
 /// be, and may move elsewhere with a [`Dispatcher`](crate::Dispatcher).
 ///
+/// Coroutines on its loop that are not in its scope, under a [`SupervisorJob`](crate::SupervisorJob) of your own for example, are
+/// not waited for. Those that are queued when it ends have one turn more, in which what was just cancelled cleans up; then they go on
+/// on the process's own pool.
+///
 /// On a worker of a multi-thread tokio runtime, the thread is taken out of the runtime meanwhile
 /// (`tokio::task::block_in_place`). Inside a coroutine of another `run_blocking` the same loop goes on, with its other
 /// coroutines, timers and I/O; the nested root is *not* a child of that coroutine.

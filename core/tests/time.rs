@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use corox_core::{
-    CompletableDeferred, Dispatcher, GlobalScope, Job, NonCancellable, coroutine_scope, delay,
-    join_all, run_blocking, yield_now,
+    CompletableDeferred, Dispatcher, FinallyExt, GlobalScope, Job, NonCancellable, SupervisorJob,
+    await_cancellation, coroutine_scope, delay, join_all, run_blocking, yield_now,
 };
 use manual::Manual;
 use support::{Log, checked, in_virtual_time, root};
@@ -550,17 +550,45 @@ fn where_am_i() -> thread::ThreadId {
 
 /// D-14
 #[test]
-fn a_coroutine_that_is_still_queued_when_its_loop_ends_runs_elsewhere() {
+fn a_coroutine_that_is_still_queued_when_its_loop_ends_has_one_turn_there() {
     checked(|| {
         let (tx, rx) = mpsc::channel();
         run_blocking(async |scope| {
             scope.with(NonCancellable).launch(async move {
                 tx.send(where_am_i()).unwrap();
+                yield_now().await;
+                tx.send(where_am_i()).unwrap();
             });
             Ok(())
         })
         .unwrap();
+        assert_eq!(rx.try_recv(), Ok(where_am_i()));
         assert_ne!(rx.recv().unwrap(), where_am_i());
+    });
+}
+
+/// D-14: it would else be in a race with the end of the process.
+#[test]
+fn what_is_cancelled_last_cleans_up_before_its_loop_ends() {
+    checked(|| {
+        let (tx, rx) = mpsc::channel();
+        let (local_tx, local_rx) = mpsc::channel();
+        run_blocking(async |scope| {
+            let supervisor = SupervisorJob::new();
+            let scope = scope + supervisor.clone();
+            scope.launch(await_cancellation().finally(async move {
+                tx.send(where_am_i()).unwrap();
+            }));
+            scope.launch_local(await_cancellation().finally(async move {
+                local_tx.send(where_am_i()).unwrap();
+            }));
+            yield_now().await;
+            supervisor.cancel();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(rx.try_recv(), Ok(where_am_i()));
+        assert_eq!(local_rx.try_recv(), Ok(where_am_i()));
     });
 }
 

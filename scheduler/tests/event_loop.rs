@@ -316,6 +316,47 @@ fn what_is_left_when_the_root_ends_moves_to_the_own_pool() {
     assert!(!events.runs_here());
 }
 
+/// D-14: one turn, so that what goes on for ever does not keep the caller.
+#[test]
+fn what_is_queued_when_the_root_ends_has_its_turn_before_block_on_returns() {
+    let log = Log::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (seen, stopped) = (log.clone(), stop.clone());
+    let (tx, joins) = std::sync::mpsc::channel();
+    block_on(|events| async move {
+        let (mine, to, later) = (seen.clone(), events.clone(), tx.clone());
+        spawn(&events, async move {
+            assert!(to.runs_here());
+            mine.add("queued by the root");
+            // Queued by what has its turn: too late for one of its own.
+            let join = spawn(&to, async { fallback().runs_here() });
+            assert!(later.send(join).is_ok());
+        });
+        let (mine, to) = (seen.clone(), events.clone());
+        let other = std::thread::spawn(move || {
+            spawn(&to, async move { mine.add("by another thread") });
+        });
+        other.join().unwrap();
+        let endless = spawn(&events, async move {
+            seen.add("endless");
+            yield_now().await;
+            let moved = fallback().runs_here();
+            while !stopped.load(Ordering::Relaxed) {
+                yield_now().await;
+            }
+            moved
+        });
+        assert!(tx.send(endless).is_ok());
+    });
+    assert_eq!(
+        log.take(),
+        ["queued by the root", "by another thread", "endless"]
+    );
+    stop.store(true, Ordering::Relaxed);
+    let moved: Vec<_> = joins.into_iter().map(common::Join::wait).collect();
+    assert_eq!(moved, [true, true]);
+}
+
 /// D-14, on unwinding.
 #[test]
 fn a_panic_of_the_root_unwinds_out_after_what_is_left_has_moved() {

@@ -84,6 +84,13 @@ impl Current {
         queue.pop_front()
     }
 
+    /// How many events are queued, those of other threads too.
+    pub(super) fn queued(&self) -> usize {
+        let mut queue = self.queue.borrow_mut();
+        self.events.take_pushed(&mut queue);
+        queue.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.queue.borrow().is_empty()
     }

@@ -36,15 +36,17 @@ const MORE_THAN_BUDGET: usize = 256;
 ///
 /// **In a multi-thread tokio runtime** it is wrapped in [`tokio::task::block_in_place`].
 ///
-/// **When the root is done**, what is left in the queue moves to the process's own pool, and so do the timers and everything that
-/// is dispatched to this loop later. Tasks started by `tokio::spawn` on the loop's thread belong to the loop's runtime and are
-/// dropped; its blocking tasks are not waited for; sockets and tokio timers registered with it report errors from then on.
+/// **When the root is done**, each task in the queue has one turn more. What is queued after that moves to the process's own pool, and so
+/// do the timers and everything that is dispatched to this loop later. Tasks started by `tokio::spawn` on the loop's thread belong to the
+/// loop's runtime and are dropped; its blocking tasks are not waited for; sockets and tokio timers registered with it report errors
+/// from then on.
 ///
 /// Kotlin: `runBlocking`.
 ///
 /// # Panics
 /// On the thread of a current-thread tokio runtime, from inside its `block_on`: everything there would stop. Passes on
-/// a panic of the root, after what is left was moved. Panics if the operating system refuses the runtime its resources.
+/// a panic of the root, after what is queued was moved, without a turn. Panics if the operating system refuses the runtime its
+/// resources.
 ///
 /// # Examples
 /// ```
@@ -106,12 +108,12 @@ fn nested_or_not<F: Future>(
     make: impl FnOnce(Dispatcher) -> F,
 ) -> F::Output {
     match current {
-        Some(current) => drive(&current, make),
+        Some(current) => drive(&current, End::Left, make),
         None => {
             // Dropped after the last other `Rc`, on unwinding, too.
             let installed = Installed::new(false);
             let current = installed.current();
-            drive(&current, make)
+            drive(&current, End::Drained, make)
         }
     }
 }
@@ -121,10 +123,24 @@ pub(crate) fn block_on_owned<F: Future>(make: impl FnOnce(Arc<EventLoop>) -> F) 
     let installed = Installed::new(true);
     let current = installed.current();
     let events = current.events.clone();
-    drive(&current, |_| make(events))
+    drive(&current, End::Left, |_| make(events))
 }
 
-fn drive<F: Future>(current: &Rc<Current>, make: impl FnOnce(Dispatcher) -> F) -> F::Output {
+/// What becomes of the queue when a root has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// What is in it has one turn more: else the cleanup of what the root cancelled last would be in a race with what the thread
+    /// does next, which may be to end the process.
+    Drained,
+    /// It stays as it is: the outer loop goes on with it, or it is that of a dispatcher that was closed.
+    Left,
+}
+
+fn drive<F: Future>(
+    current: &Rc<Current>,
+    end: End,
+    make: impl FnOnce(Dispatcher) -> F,
+) -> F::Output {
     let events = &current.events;
     let _unconfined = unconfined::suspend();
     // Held for the whole time, so that the root is dropped in it as well.
@@ -151,24 +167,20 @@ fn drive<F: Future>(current: &Rc<Current>, make: impl FnOnce(Dispatcher) -> F) -
                 match current.pop() {
                     None if events.fire_due() => false,
                     None => break,
-                    Some(Event::Task(task)) => {
-                        task.run();
-                        false
-                    }
-                    Some(Event::Discard(number)) => {
-                        current.locals.discard(number);
-                        false
-                    }
-                    Some(Event::Root(other)) if Arc::ptr_eq(&other, &root) => true,
-                    Some(Event::Root(other)) => {
-                        other.kept.store(true, Ordering::Release);
-                        false
-                    }
+                    Some(event) => run_event(current, event, &root),
                 }
             };
             if its_turn {
                 root.queued.clear();
                 if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                    if end == End::Drained {
+                        // One turn each: what is queued from here on is left.
+                        for _ in 0..current.queued() {
+                            if let Some(event) = current.pop() {
+                                run_event(current, event, &root);
+                            }
+                        }
+                    }
                     return output;
                 }
             }
@@ -177,4 +189,15 @@ fn drive<F: Future>(current: &Rc<Current>, make: impl FnOnce(Dispatcher) -> F) -
         let _nothing = Here::Nothing.enter();
         current.park(!current.is_empty() || root.kept.load(Ordering::Acquire));
     }
+}
+
+/// True if it is the turn of `root`.
+fn run_event(current: &Current, event: Event, root: &Arc<Root>) -> bool {
+    match event {
+        Event::Task(task) => task.run(),
+        Event::Discard(number) => current.locals.discard(number),
+        Event::Root(other) if Arc::ptr_eq(&other, root) => return true,
+        Event::Root(other) => other.kept.store(true, Ordering::Release),
+    }
+    false
 }
