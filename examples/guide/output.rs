@@ -52,10 +52,7 @@ pub(crate) fn write(to_stderr: bool, arguments: fmt::Arguments<'_>) {
     } else if to_stderr {
         let _ = std::io::stderr().write_all(text.as_bytes());
     } else {
-        let mut stdout = std::io::stdout().lock();
-        let _ = stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush());
+        let _ = std::io::stdout().write_all(text.as_bytes());
     }
 }
 
