@@ -6,8 +6,9 @@ use std::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 
-/// On the real clock a line may come so much later than it would if nothing took time.
-const DELAY: Duration = Duration::from_millis(2000);
+/// On the real clock a line may come so much later: to find what hangs, also on a machine with much else to do. Exact times are those of
+/// virtual time.
+const DELAY: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
