@@ -251,7 +251,14 @@ impl Wake for Expiry {
 
 /// T-10
 fn describe(duration: Duration, name: Option<&str>, dispatcher: &Dispatcher) -> String {
-    let mut text = format!("timed out after {duration:?}");
+    // As its caller has most likely written it: the unit of the clock, or whole seconds.
+    let mut text = match (
+        duration.subsec_millis(),
+        duration.subsec_nanos() % 1_000_000,
+    ) {
+        (1.., 0) => format!("timed out after {}ms", duration.as_millis()),
+        _ => format!("timed out after {duration:?}"),
+    };
     let is_virtual = is_virtual(dispatcher);
     if is_virtual {
         text.push_str(" of virtual time");

@@ -444,6 +444,25 @@ fn the_message_names_the_duration_the_coroutine_and_the_line_of_the_limit() {
     });
 }
 
+/// T-10: `from_millis(1300)` is not `1.3s` in the message, which is searched for with what the code says.
+#[test]
+fn the_message_has_milliseconds_unless_they_are_whole_seconds() {
+    in_virtual_time(async |_| {
+        for (limit, expected) in [
+            (ms(1300), "1300ms"),
+            (ms(2000), "2s"),
+            (ms(90_500), "90500ms"),
+            (Duration::from_micros(1500), "1.5ms"),
+        ] {
+            let error = with_timeout(limit, async |_| never().await).await;
+            let text = error.map(|()| ()).unwrap_err().to_string();
+            let expected = format!("timed out after {expected} of virtual time;");
+            assert!(text.starts_with(&expected), "{text}");
+        }
+        Ok(())
+    });
+}
+
 /// J-34
 #[test]
 fn in_a_cancelled_coroutine_the_body_still_begins() {
