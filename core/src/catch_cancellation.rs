@@ -97,6 +97,6 @@ where
 pub(crate) fn cancellation_of(job: &Job) -> Error {
     match job.final_cause() {
         Some(cause) => job.cause_for_children(cause),
-        None => Error::cancellation(format!("{job} was cancelled")),
+        None => Error::cancellation(job.was_cancelled()),
     }
 }

@@ -69,13 +69,13 @@ pub(crate) fn id_for(kind: Kind, parent: Option<&Job>) -> u64 {
     }
 }
 
-/// `"name#number":Kind{State}`, without the first part if the job has no number.
-pub(crate) fn write_label(job: &Job, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// `"name#number":Kind`, without the first part if the job has no number.
+pub(crate) fn write_name(job: &Job, f: &mut impl fmt::Write) -> fmt::Result {
     let core = job.core();
     if core.id != 0 {
         write!(f, "\"{}#{}\":", name_of(job), core.id)?;
     }
-    write!(f, "{}{{{}}}", core.kind.name(), job.state())
+    f.write_str(core.kind.name())
 }
 
 fn name_of(job: &Job) -> &str {

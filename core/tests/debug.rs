@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use corox_core::{
-    CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, Job, NonCancellable, Result,
-    SupervisorJob, await_cancellation, catch_cancellation, coroutine_scope, debug_mode,
+    CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, Error, Job, NonCancellable,
+    Result, SupervisorJob, await_cancellation, catch_cancellation, coroutine_scope, debug_mode,
     non_cancellable, run_blocking, set_debug_mode, supervisor_scope, thread_label, with_context,
     yield_now,
 };
@@ -116,6 +116,28 @@ fn outside_debug_mode_there_are_no_numbers() {
         .unwrap()
     });
     assert_eq!(label, "StandaloneCoroutine{Active}");
+}
+
+/// Not with the state that it had a moment before: `..{Active} was cancelled`.
+#[test]
+fn the_message_of_a_cancellation_names_the_job_and_not_its_state() {
+    let texts = in_mode(false, || {
+        run_blocking(async |scope| {
+            let by_hand = scope.launch(await_cancellation());
+            by_hand.cancel();
+            let for_a_cause = scope.launch(await_cancellation());
+            for_a_cause.cancel_with(Error::msg("not needed"));
+            Ok([by_hand, for_a_cause].map(|job| {
+                let text = job.cause().unwrap().to_string();
+                (text, format!("{job}"))
+            }))
+        })
+        .unwrap()
+    });
+    for (text, job) in texts {
+        let (_, address) = job.split_once('@').unwrap();
+        assert_eq!(text, format!("StandaloneCoroutine@{address} was cancelled"));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The public handle of a job.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -147,7 +147,7 @@ impl Job {
     #[track_caller]
     pub fn cancel(&self) {
         if !self.core().flags.any(CANCELLING | FINAL) {
-            self.cancel_tree(Error::cancellation(format!("{self} was cancelled")));
+            self.cancel_tree(Error::cancellation(self.was_cancelled()));
         }
     }
 
@@ -169,7 +169,7 @@ impl Job {
         let cause = if cause.is_cancellation() {
             cause
         } else {
-            Error::cancellation_caused_by(format!("{self} was cancelled"), cause)
+            Error::cancellation_caused_by(self.was_cancelled(), cause)
         };
         self.cancel_tree(cause);
     }
@@ -282,6 +282,22 @@ impl Job {
     }
 }
 
+impl Job {
+    /// The text of a cancellation that has no other. Without the state: it is written before that changes.
+    pub(crate) fn was_cancelled(&self) -> String {
+        let mut text = String::new();
+        // Into a `String`, which does not fail.
+        let _ = debug::write_name(self, &mut text);
+        let _ = write!(text, "@{:x} was cancelled", self.address());
+        text
+    }
+
+    /// What tells jobs apart that have the same name.
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).cast::<()>() as usize & 0xffff_ffff
+    }
+}
+
 impl AsRef<Job> for Job {
     fn as_ref(&self) -> &Job {
         self
@@ -291,9 +307,8 @@ impl AsRef<Job> for Job {
 /// `"name#number":Kind{State}@address` for coroutines in debug mode, else `Kind{State}@address` (P-8).
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug::write_label(self, f)?;
-        let address = Arc::as_ptr(&self.0).cast::<()>() as usize;
-        write!(f, "@{:x}", address & 0xffff_ffff)
+        debug::write_name(self, f)?;
+        write!(f, "{{{}}}@{:x}", self.state(), self.address())
     }
 }
 
