@@ -20,36 +20,33 @@ pub(crate) struct Case {
 pub(crate) enum Code {
     /// The body of a root: of `run_blocking` in the program, of `run_test` in a test.
     Body(fn(CoroutineScope) -> Body),
-    /// A test: it is run as it is.
-    Test(fn()),
+    /// A function that makes its roots itself, as a test does and a `main`: it is run as it is.
+    Function(fn()),
 }
 
 /// It gets the scope of the root.
 pub(crate) type Body = Pin<Box<dyn Future<Output = Result<()>>>>;
 
-/// The table of a chapter: a line for each case, with its id, its function, and what it shows.
+/// The table of a chapter: a line for each case, with its id, its function, and what it shows. Where the function is no body of a
+/// root, `fn` stands before its name.
 macro_rules! cases {
-    ($($id:literal $function:ident $about:literal;)*) => {
+    ($($id:literal $($function:ident)+ $about:literal;)*) => {
         pub(crate) const CASES: &[$crate::case::Case] = &[
             $($crate::case::Case {
                 id: $id,
                 about: $about,
-                code: $crate::case::Code::Body(|scope| Box::pin($function(scope))),
+                code: code!($($function)+),
             },)*
         ];
     };
 }
 
-/// The same for a chapter whose cases are tests.
-macro_rules! tests {
-    ($($id:literal $function:ident $about:literal;)*) => {
-        pub(crate) const CASES: &[$crate::case::Case] = &[
-            $($crate::case::Case {
-                id: $id,
-                about: $about,
-                code: $crate::case::Code::Test($function),
-            },)*
-        ];
+macro_rules! code {
+    (fn $function:ident) => {
+        $crate::case::Code::Function($function)
+    };
+    ($function:ident) => {
+        $crate::case::Code::Body(|scope| Box::pin($function(scope)))
     };
 }
 

@@ -42,8 +42,8 @@ fn run(case: &Case) -> ExitCode {
     set_debug_mode(true);
     let outcome = match case.code {
         Code::Body(body) => run_blocking(async |scope| body(scope).await),
-        Code::Test(test) => {
-            test();
+        Code::Function(function) => {
+            function();
             Ok(())
         }
     };

@@ -67,6 +67,8 @@ pub(crate) fn all() -> Vec<Expectation> {
     let chapters = [
         include_str!("expectations/readme.json"),
         include_str!("expectations/basics.json"),
+        include_str!("expectations/cancellation.json"),
+        include_str!("expectations/composing.json"),
         include_str!("expectations/context.json"),
         include_str!("expectations/failures.json"),
         include_str!("expectations/testing.json"),
@@ -179,7 +181,7 @@ impl Expectation {
                     .then_some(0)
             };
             let Some(found) = found else {
-                let next = left.first().map(|(_, line)| &line.text);
+                let next = left.first().map(|(_, line)| shown(&line.text));
                 differences.push(format!("expected {:?}, not {next:?}", wanted.text(clock)));
                 return differences;
             };
@@ -193,7 +195,8 @@ impl Expectation {
                 if !in_time {
                     differences.push(format!(
                         "{:?} was printed at {:?}, not at {due:?}",
-                        line.text, line.at
+                        shown(&line.text),
+                        line.at
                     ));
                 }
             }
@@ -208,8 +211,16 @@ impl Expectation {
         }
         let more = left
             .iter()
-            .map(|(_, line)| format!("unexpected: {:?}", line.text));
+            .map(|(_, line)| format!("unexpected: {:?}", shown(&line.text)));
         differences.extend(more);
         differences
+    }
+}
+
+/// A line as a report of differences has it: one of the cases prints 50,000 characters.
+fn shown(line: &str) -> String {
+    match line.char_indices().nth(120) {
+        Some((end, _)) => format!("{}.. ({} bytes)", &line[..end], line.len()),
+        None => line.to_owned(),
     }
 }

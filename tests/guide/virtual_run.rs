@@ -1,4 +1,4 @@
-//! A case as a test: its body is that of `run_test`, or it is a test itself.
+//! A case as a test: its body is that of `run_test`, unless it is a function with roots of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -29,10 +29,10 @@ pub(crate) fn run(case: &Case) -> Run {
     let test = move || {
         let body = match code {
             Code::Body(body) => body,
-            Code::Test(test) => {
-                // It prints what its clock says.
+            Code::Function(function) => {
+                // The clock is its own: it prints what that says.
                 record(|| Duration::ZERO);
-                return test();
+                return function();
             }
         };
         run_test(async move |t| {

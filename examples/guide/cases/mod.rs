@@ -1,6 +1,8 @@
 //! The chapters of the guide, one module each.
 
 mod basics;
+mod cancellation;
+mod composing;
 mod context;
 mod cookbook;
 mod failures;
@@ -15,6 +17,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     let chapters = [
         readme::CASES,
         basics::CASES,
+        cancellation::CASES,
+        composing::CASES,
         context::CASES,
         failures::CASES,
         testing::CASES,

@@ -8,14 +8,14 @@ use corox_test::{
     StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, run_test,
 };
 
-tests! {
-    "test-multiple-delays" test_multiple_delays "Two coroutines, one virtual clock: it jumps from delay to delay";
-    "test-advance-time" test_advance_time "A test moves the clock itself, and looks at what has happened";
-    "test-multiple-dispatchers" test_multiple_dispatchers "Two dispatchers that share a clock";
-    "test-unconfined-eager" test_unconfined_eager "Coroutines that start at once, and go on at once";
-    "test-unconfined-mixed" test_unconfined_mixed "One of them on a dispatcher that queues";
-    "test-long-timeout" test_long_timeout "A limit of real time for a test that waits for real work";
-    "test-other-dispatcher" test_other_dispatcher "Another dispatcher keeps the real time, and the virtual clock waits";
+cases! {
+    "test-multiple-delays" fn test_multiple_delays "Two coroutines, one virtual clock: it jumps from delay to delay";
+    "test-advance-time" fn test_advance_time "A test moves the clock itself, and looks at what has happened";
+    "test-multiple-dispatchers" fn test_multiple_dispatchers "Two dispatchers that share a clock";
+    "test-unconfined-eager" fn test_unconfined_eager "Coroutines that start at once, and go on at once";
+    "test-unconfined-mixed" fn test_unconfined_mixed "One of them on a dispatcher that queues";
+    "test-long-timeout" fn test_long_timeout "A limit of real time for a test that waits for real work";
+    "test-other-dispatcher" fn test_other_dispatcher "Another dispatcher keeps the real time, and the virtual clock waits";
 }
 
 fn test_multiple_delays() {
