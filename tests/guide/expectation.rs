@@ -67,6 +67,7 @@ pub(crate) fn all() -> Vec<Expectation> {
     let chapters = [
         include_str!("expectations/readme.json"),
         include_str!("expectations/basics.json"),
+        include_str!("expectations/tutorial.json"),
         include_str!("expectations/cancellation.json"),
         include_str!("expectations/composing.json"),
         include_str!("expectations/context.json"),

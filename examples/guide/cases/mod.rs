@@ -9,6 +9,7 @@ mod failures;
 mod parallel;
 mod readme;
 mod testing;
+mod tutorial;
 
 use crate::case::Case;
 
@@ -17,6 +18,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     let chapters = [
         readme::CASES,
         basics::CASES,
+        tutorial::CASES,
         cancellation::CASES,
         composing::CASES,
         context::CASES,
