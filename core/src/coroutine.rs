@@ -197,13 +197,19 @@ pub(crate) struct Spec<'a> {
 
 impl<S: Slot> JobCell<S> {
     /// Cancels the job when the runtime under it shuts down: a coroutine that is suspended there may have nothing else to
-    /// wake it, and those who wait for it are elsewhere. Only the topmost coroutine on a foreign runtime needs that.
-    fn watch_runtime(self: &Arc<Self>, parent: Option<&Job>) {
+    /// wake it, and those who wait for it are elsewhere. Only the topmost on a foreign runtime needs that.
+    pub(crate) fn watch_runtime(self: &Arc<Self>) {
+        let cell: Arc<dyn OnClose> = self.clone();
         let dispatcher = &self.core.context.dispatcher;
-        if parent.is_none_or(|parent| &parent.context().dispatcher != dispatcher) {
-            let cell: Arc<dyn OnClose> = self.clone();
-            dispatcher.on_close(Arc::downgrade(&cell));
-        }
+        dispatcher.on_close(Arc::downgrade(&cell));
+    }
+
+    /// Whether nothing above watches the runtime. A job without a body does not: it may have children elsewhere, which go on.
+    fn is_topmost_below(&self, parent: Option<&Job>) -> bool {
+        parent.is_none_or(|parent| {
+            parent.core().kind.is_body_less()
+                || parent.context().dispatcher != self.core.context.dispatcher
+        })
     }
 }
 
@@ -320,7 +326,9 @@ impl Spec<'_> {
             job.end_body();
             return Err(Refused { body, job });
         }
-        cell.watch_runtime(self.parent);
+        if cell.is_topmost_below(self.parent) {
+            cell.watch_runtime();
+        }
         let job = Job(cell);
         let coroutine = Coroutine::<_, S, _, _> {
             atomic: matches!(

@@ -167,6 +167,10 @@ pub(crate) fn open(
     location: &'static Location<'static>,
 ) -> (Job, Option<Hold>) {
     let (cell, attached) = JobCell::attach((), kind, context, parent, location);
+    if outer.is_none() {
+        // A root: whoever polls it may be elsewhere, and its children are not watched one by one.
+        cell.watch_runtime();
+    }
     let job = Job(cell);
     if let Attached::Refused(cause) = attached {
         // The coroutine around has ended: the future was carried out of it.

@@ -7,8 +7,9 @@ use std::pin::Pin;
 use std::sync::mpsc;
 
 use corox_core::{
-    CompletableDeferred, Dispatcher, Error, ExceptionHandler, Job, Result, catch_cancellation,
-    coroutine_scope, non_cancellable, run_blocking, supervisor_scope, with_context, yield_now,
+    CompletableDeferred, CoroutineScope, Dispatcher, Error, ExceptionHandler, Job, Result,
+    catch_cancellation, coroutine_scope, new_single_thread_context, non_cancellable, run_blocking,
+    supervisor_scope, with_context, yield_now,
 };
 use support::{Log, checked};
 
@@ -551,5 +552,82 @@ fn a_runtime_that_shuts_down_cancels_what_is_suspended_on_it_for_ever() {
             .unwrap();
             assert_eq!(dropped.recv(), Err(mpsc::RecvError));
         }
+    });
+}
+
+/// Decision 5: the parent of a coroutine in a scope that a value owns is a job without a body, which nothing wakes.
+#[test]
+fn a_runtime_that_shuts_down_cancels_the_coroutines_of_a_scope_of_its_own() {
+    checked(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let scope = CoroutineScope::new(Dispatcher::tokio(runtime.handle().clone()));
+        let (begun, begin) = mpsc::channel();
+        let job = scope.launch(async move {
+            let _ = begun.send(());
+            pending::<()>().await;
+        });
+        begin.recv().unwrap();
+        drop(runtime);
+        run_blocking(async |_| {
+            job.join().await;
+            Ok(())
+        })
+        .unwrap();
+        let cause = job.cause().unwrap().to_string();
+        assert!(cause.contains("has shut down"), "{cause}");
+        assert!(scope.is_active());
+        scope.cancel();
+    });
+}
+
+/// Decision 5: as before, for a dispatcher that owns its thread.
+#[test]
+fn a_dispatcher_that_is_closed_cancels_the_coroutines_of_a_scope_of_its_own() {
+    checked(|| {
+        let thread = new_single_thread_context("closing");
+        let scope = CoroutineScope::new(&thread);
+        let (begun, begin) = mpsc::channel();
+        let job = scope.launch(async move {
+            let _ = begun.send(());
+            pending::<()>().await;
+        });
+        begin.recv().unwrap();
+        thread.close();
+        run_blocking(async |_| {
+            job.join().await;
+            Ok(())
+        })
+        .unwrap();
+        assert!(job.is_cancelled());
+        scope.cancel();
+    });
+}
+
+/// Decision 5: the root of the children is polled by a thread that is none of the runtime's, and goes on without it.
+#[test]
+fn a_runtime_that_shuts_down_cancels_the_children_of_a_root_that_is_polled_elsewhere() {
+    checked(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let handle = runtime.handle().clone();
+        let (begun, begin) = mpsc::channel();
+        let elsewhere = std::thread::spawn(move || {
+            handle.block_on(coroutine_scope(async |scope| {
+                scope.launch(async move {
+                    let _ = begun.send(());
+                    pending::<()>().await;
+                });
+                Ok(())
+            }))
+        });
+        begin.recv().unwrap();
+        drop(runtime);
+        let error = elsewhere.join().unwrap().unwrap_err();
+        assert!(error.to_string().contains("has shut down"), "{error}");
     });
 }
