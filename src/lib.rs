@@ -49,4 +49,6 @@ pub mod guide {
         #[allow(unused_imports)] // The links of the page are names of the crate.
         use crate::*;
     }
+    #[doc = include_str!("../docs/tokio-to-corox.md")]
+    pub mod tokio_to_corox {}
 }

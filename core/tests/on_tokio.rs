@@ -3,7 +3,8 @@
 mod support;
 
 use corox_core::{
-    Dispatcher, GlobalScope, Result, coroutine_scope, delay, run_blocking, with_context,
+    Dispatcher, GlobalScope, Result, coroutine_scope, delay, new_single_thread_context,
+    run_blocking, with_context,
 };
 use std::time::Duration;
 use support::checked;
@@ -105,6 +106,20 @@ fn the_global_scope_is_on_the_own_pool_also_inside_a_host_runtime() {
     });
 }
 
+/// Decision 23: without tokio around, the body is where it is awaited, and what it launches is on corox's own pool.
+#[test]
+fn children_of_a_root_on_another_executor_run_on_the_own_pool() {
+    checked(|| {
+        let here = thread_name();
+        let child = futures::executor::block_on(coroutine_scope(async |scope| {
+            assert_eq!(thread_name(), here);
+            scope.spawn(async { Ok(thread_name()) }).await
+        }));
+        let child = child.expect("no failure");
+        assert!(child.starts_with("corox-default-"), "{child}");
+    });
+}
+
 /// Decision 25: timers, sockets and `tokio::spawn` work in a coroutine as in any task.
 #[test]
 fn tokio_works_inside_coroutines() {
@@ -140,7 +155,7 @@ fn tokio_works_inside_coroutines() {
 
 /// Decision 25: a `task_local!` around the root is not seen by what it launches; one inside a body is.
 #[test]
-fn a_task_local_reaches_inline_scopes_but_no_children() {
+fn a_task_local_reaches_inline_scopes_and_bodies_in_place_but_no_children() {
     checked(|| {
         on_worker(TENANT.scope(
             "outer",
@@ -156,6 +171,13 @@ fn a_task_local_reaches_inline_scopes_but_no_children() {
                             TENANT.get()
                         };
                         assert_eq!(TENANT.scope("inner", body).await, "inner");
+                        let seen = async { Ok(TENANT.try_with(|_| ()).is_ok()) };
+                        let in_place = with_context(Dispatcher::DEFAULT, seen);
+                        assert!(TENANT.scope("inner", in_place).await?);
+                        let thread = new_single_thread_context("elsewhere");
+                        let seen = async { Ok(TENANT.try_with(|_| ()).is_ok()) };
+                        let elsewhere = with_context(&thread, seen);
+                        assert!(!TENANT.scope("inner", elsewhere).await?);
                         Ok(())
                     })
                     .await
