@@ -32,6 +32,56 @@ fn a_boxed_error_comes_in_with_its_type_and_the_callers_line() {
     });
 }
 
+/// What may not go to other threads leaves its text, with those of its causes.
+#[test]
+fn a_boxed_error_that_is_not_send_comes_in_as_its_texts() {
+    #[derive(Debug)]
+    struct Outer(std::rc::Rc<std::num::ParseIntError>);
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("cannot read the port")
+        }
+    }
+    impl StdError for Outer {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&*self.0)
+        }
+    }
+    fn port(text: &str) -> Result<u16, Box<dyn StdError>> {
+        Ok(text
+            .parse()
+            .map_err(|error| Outer(std::rc::Rc::new(error)))?)
+    }
+    assert_eq!(port("80").or_fail().unwrap(), 80);
+    let line = line!() + 1;
+    let error = port("http").or_fail().unwrap_err();
+    assert_eq!(error.location().line(), line);
+    assert_eq!(
+        error.to_string(),
+        "cannot read the port: invalid digit found in string"
+    );
+}
+
+/// Texts as errors, which is how small functions and `ok_or` have them.
+#[test]
+fn texts_come_in_as_messages_with_the_callers_line() {
+    root(async |_| {
+        let found: Result<i32, &'static str> = Some(4).ok_or("nothing there");
+        assert_eq!(found.or_fail()?, 4);
+        let line = line!() + 1;
+        let error = None::<i32>.ok_or("nothing there").or_fail().unwrap_err();
+        assert_eq!(error.location().line(), line);
+        assert_eq!(error.to_string(), "nothing there");
+        let owned: Result<i32, String> = Err(format!("no {}", 7));
+        let line = line!() + 1;
+        let error = owned.or_fail().unwrap_err();
+        assert_eq!(error.location().line(), line);
+        assert_eq!(error.to_string(), "no 7");
+        assert_eq!(Ok::<_, String>(1).or_fail()?, 1);
+        Ok(())
+    });
+}
+
 /// Decision 15
 #[test]
 fn an_error_goes_out_as_a_box_and_comes_back_the_same() {
