@@ -181,7 +181,7 @@ impl Error {
 
     /// A failure that is only a message, of code at `location`.
     pub(crate) fn at_location(
-        message: &'static str,
+        message: impl Into<Cow<'static, str>>,
         location: &'static Location<'static>,
     ) -> Error {
         Error::at(location, Kind::Message(message.into()))
@@ -189,7 +189,7 @@ impl Error {
 
     /// A cancellation, of code at `location`.
     pub(crate) fn at_cancellation(
-        message: &'static str,
+        message: impl Into<Cow<'static, str>>,
         location: &'static Location<'static>,
     ) -> Error {
         let kind = Kind::Cancellation {

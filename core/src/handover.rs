@@ -33,8 +33,19 @@ impl Job {
     ///
     /// # Panics
     ///
-    /// With the panic of a custom dispatcher, after the coroutine has failed with it.
+    /// With the panic of a custom dispatcher, after the coroutine has failed with it; and if it is
+    /// [`MAIN`](corox_scheduler::Dispatcher::MAIN) and there is none.
     pub(crate) fn dispatch_first(&self, task: Task) {
+        if self.context().dispatcher.lacks_main() {
+            // Said here, where the line of the launch is known.
+            let text = format!(
+                "there is no main dispatcher for what is launched at {}: call `set_main(..)` with that of the user interface's thread first, or use another dispatcher",
+                self.location()
+            );
+            self.cancel_tree(Error::at_location(text.clone(), self.location()));
+            drop(task);
+            panic!("{text}");
+        }
         let panicked = self.hand_over(task, Wakeup::Launch, |payload| {
             let text = panic_message(&*payload);
             let dispatcher = &self.context().dispatcher;

@@ -12,6 +12,7 @@ use corox_core::{
     Rejected, Task, await_cancellation, delay, new_single_thread_context, run_blocking, set_main,
     supervisor_scope, with_context, yield_now,
 };
+use futures::FutureExt;
 use support::{Log, checked, forever, root};
 
 fn dispatcher_of(scope: &CoroutineScope) -> Dispatcher {
@@ -46,22 +47,38 @@ fn main_is_what_is_set_and_nothing_once_the_guard_is_dropped() {
     });
 }
 
-/// J-39: the launch panics at the caller's line, and the coroutine fails.
+/// J-39: the launch panics and names the caller's line, and the coroutine fails.
 #[test]
 fn without_a_main_dispatcher_each_use_fails_and_says_what_to_do() {
     root(async |_| {
         supervisor_scope(async |scope| {
-            let quiet = ExceptionHandler::new(|_, _| {});
-            let scope = scope + quiet;
             for dispatcher in [Dispatcher::MAIN, Dispatcher::MAIN.immediate()] {
-                let launch = || {
-                    scope
-                        .with(dispatcher.clone())
-                        .launch(async { unreachable!() })
-                };
+                let failed = Arc::new(Mutex::new(None));
+                let noted = failed.clone();
+                let noting = ExceptionHandler::new(move |_, error| {
+                    *noted.lock().unwrap() = Some(error.clone());
+                });
+                let launcher = scope.with(dispatcher.clone()).with(noting);
+                let line = line!() + 1;
+                let launch = || launcher.launch(async { unreachable!() });
                 let panic = catch_unwind(AssertUnwindSafe(launch)).unwrap_err();
-                let text = *panic.downcast::<&str>().unwrap();
+                let text = *panic.downcast::<String>().unwrap();
                 assert!(text.contains("call `set_main(..)`"), "{text}");
+                assert!(text.contains(&format!("{}:{line}", file!())), "{text}");
+                let error = failed.lock().unwrap().take().unwrap();
+                assert_eq!(error.to_string(), text);
+                assert_eq!(error.location().line(), line);
+
+                let dispatcher = dispatcher.clone();
+                let switching = scope.spawn(async {
+                    let line = line!() + 1;
+                    let switched = with_context(dispatcher, async { Ok(()) });
+                    let panic = AssertUnwindSafe(switched).catch_unwind().await.unwrap_err();
+                    let text = *panic.downcast::<String>().unwrap();
+                    assert!(text.contains(&format!("{}:{line}", file!())), "{text}");
+                    Ok(())
+                });
+                switching.await?;
             }
             Ok(())
         })

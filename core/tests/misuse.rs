@@ -141,6 +141,7 @@ fn a_launch_in_a_finished_scope_is_refused_and_says_why() {
                     "{cause}"
                 );
                 assert_eq!(job.location().line(), line);
+                assert_eq!(cause.location(), job.location());
                 job.join().await;
             }
             ensure_active()

@@ -417,6 +417,16 @@ impl Dispatcher {
         }
     }
 
+    /// Whether this is [`MAIN`](Dispatcher::MAIN) while none is set: a dispatch panics then.
+    pub fn lacks_main(&self) -> bool {
+        match &self.kind {
+            Kind::Main => main_slot::current().is_none(),
+            Kind::Immediate(base) => base.lacks_main(),
+            Kind::View(view) => view.base().lacks_main(),
+            _ => false,
+        }
+    }
+
     /// Whether this is a user's [`Dispatch`], or a view of one: a dispatch may panic then. [`MAIN`](Dispatcher::MAIN) counts as
     /// one.
     pub fn is_custom(&self) -> bool {

@@ -80,9 +80,12 @@ impl Job {
                 drop(parent);
                 let cause = match self.final_cause() {
                     Some(cause) => self.cause_for_children(cause),
-                    None => Error::cancellation(format!(
-                        "the parent, {self}, has already completed; a coroutine can be started only before its scope ends"
-                    )),
+                    None => Error::at_cancellation(
+                        format!(
+                            "the parent, {self}, has already completed; a coroutine can be started only before its scope ends"
+                        ),
+                        child.core.location,
+                    ),
                 };
                 Attached::Refused(cause)
             }
