@@ -7,8 +7,8 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 use corox_core::{
-    CancelFlag, Dispatcher, Error, GlobalScope, Job, Result, blocking, is_active, run_blocking,
-    supervisor_scope, with_timeout_or_none, yield_now,
+    CancelFlag, Dispatcher, Error, GlobalScope, Job, Result, await_all, blocking, coroutine_scope,
+    is_active, run_blocking, supervisor_scope, with_timeout_or_none, yield_now,
 };
 use support::{Log, checked, forever, root};
 
@@ -302,5 +302,53 @@ fn one_that_has_ended_or_is_detached_cancels_nothing() {
         end.await;
         assert!(!job.is_cancelled());
         Ok(())
+    });
+}
+
+/// What the documentation of `DEFAULT` warns of, and what helps.
+#[test]
+fn what_blocks_in_default_keeps_its_worker_from_the_others_and_in_io_nobody() {
+    const WORKERS: usize = 2;
+    checked(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .build()
+            .unwrap();
+        for (dispatcher, holds_up) in [(Dispatcher::DEFAULT, true), (Dispatcher::IO, false)] {
+            let scope = coroutine_scope(async |scope| {
+                let other_ran = Arc::new(AtomicBool::new(false));
+                let met = Arc::new(Barrier::new(WORKERS + 1));
+                let blockers: Vec<_> = (0..WORKERS)
+                    .map(|_| {
+                        let (other_ran, met) = (other_ran.clone(), met.clone());
+                        scope.with(&dispatcher).spawn(async move {
+                            met.wait();
+                            met.wait();
+                            if holds_up {
+                                // Time enough for whoever could run it.
+                                std::thread::sleep(Duration::from_millis(50));
+                            } else {
+                                while !other_ran.load(Ordering::SeqCst) {
+                                    std::thread::yield_now();
+                                }
+                            }
+                            let seen = other_ran.load(Ordering::SeqCst);
+                            met.wait();
+                            Ok(seen)
+                        })
+                    })
+                    .collect();
+                // This thread is no worker of the runtime.
+                met.wait();
+                let ran = other_ran.clone();
+                let other = scope.launch(async move { ran.store(true, Ordering::SeqCst) });
+                met.wait();
+                met.wait();
+                other.join().await;
+                await_all(blockers).await
+            });
+            let seen = runtime.block_on(scope).unwrap();
+            assert_eq!(seen, [!holds_up; WORKERS]);
+        }
     });
 }

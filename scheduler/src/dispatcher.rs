@@ -119,6 +119,12 @@ impl From<Kind> for Dispatcher {
 impl Dispatcher {
     /// The dispatcher for computations: as many tasks at a time as its runtime has workers.
     ///
+    /// A task that **blocks its thread**, by `std::thread::sleep`, a synchronous client or a `std` lock that is held elsewhere,
+    /// keeps a worker from all other tasks. With as many of them as workers nothing else of that runtime runs, timers and
+    /// sockets included, until one returns; and nothing tells. Calls that block belong on [`IO`](Dispatcher::IO). (Those inside
+    /// tokio's `block_in_place` and [`block_on`](crate::block_on) do no harm: the worker's duty goes to another thread
+    /// meanwhile.)
+    ///
     /// A name that [`resolve`](Dispatcher::resolve) turns into the pool of a [`Home`]; unresolved it stands for the process's own.
     ///
     /// Kotlin: `Dispatchers.Default`.
