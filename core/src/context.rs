@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::exception_handler::ExceptionHandler;
 use crate::frame;
 use crate::job::Job;
+use crate::thread_local_element::{LocalCell, ThreadLocalElement};
 
 /// A name for coroutines, shown in dumps, in [`thread_label`](crate::thread_label) and in error messages.
 ///
@@ -274,6 +275,12 @@ impl From<Dispatcher> for CoroutineContext {
     }
 }
 
+impl From<&Dispatcher> for CoroutineContext {
+    fn from(dispatcher: &Dispatcher) -> Self {
+        dispatcher.clone().into()
+    }
+}
+
 impl From<&OwnedDispatcher> for CoroutineContext {
     fn from(owned: &OwnedDispatcher) -> Self {
         Dispatcher::from(owned).into()
@@ -373,8 +380,15 @@ impl<R: Into<CoroutineContext>> Add<R> for NonCancellable {
 
 // `Dispatcher` belongs to the scheduler crate: its sums are written out for each element.
 macro_rules! dispatcher_plus {
-    ($($element:ty),*) => {$(
-        impl Add<$element> for Dispatcher {
+    ($($({$parameter:ident: $bound:ident})? $element:ty),* $(,)?) => {$(
+        impl$(<$parameter: $bound>)? Add<$element> for Dispatcher {
+            type Output = CoroutineContext;
+            fn add(self, other: $element) -> CoroutineContext {
+                CoroutineContext::from(self).merge(other)
+            }
+        }
+
+        impl$(<$parameter: $bound>)? Add<$element> for &OwnedDispatcher {
             type Output = CoroutineContext;
             fn add(self, other: $element) -> CoroutineContext {
                 CoroutineContext::from(self).merge(other)
@@ -387,7 +401,9 @@ dispatcher_plus!(
     CoroutineName,
     ExceptionHandler,
     Job,
+    &Job,
     CompletableJob,
     SupervisorJob,
-    NonCancellable
+    NonCancellable,
+    {C: LocalCell} ThreadLocalElement<C>,
 );

@@ -2,13 +2,15 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use corox_core::{
     CompletableJob, ContextElement, CoroutineContext, CoroutineName, CoroutineScope, Dispatcher,
-    Error, ExceptionHandler, GlobalScope, Job, NonCancellable, SupervisorJob, await_cancellation,
-    coroutine_scope, run_blocking, with_context, yield_now,
+    Error, ExceptionHandler, GlobalScope, Job, LocalKeyExt, NonCancellable, SupervisorJob,
+    ThreadLocalElement, await_cancellation, coroutine_scope, new_single_thread_context,
+    run_blocking, with_context, yield_now,
 };
 use support::{Log, checked, forever, root};
 
@@ -66,6 +68,68 @@ fn jobs_made_by_hand_are_added_from_either_side() {
     let both = supervisor.clone() + name + completable.clone();
     assert!(both.job().unwrap().ptr_eq(&completable));
     assert_eq!(both.name().unwrap().as_str(), "session");
+}
+
+/// A dispatcher comes first as well as any other element, also one that is lent.
+#[test]
+fn a_dispatcher_is_joined_with_each_element_of_the_library() {
+    thread_local!(static LEVEL: Cell<u8> = const { Cell::new(0) });
+    checked(|| {
+        let job = CompletableJob::new();
+        let supervisor = SupervisorJob::new();
+        let owned = new_single_thread_context("one");
+        let quiet = || ExceptionHandler::new(|_, _| {});
+        for (dispatcher, sums) in [
+            (
+                Dispatcher::IO,
+                [
+                    Dispatcher::IO + CoroutineName::new("n"),
+                    Dispatcher::IO + quiet(),
+                    Dispatcher::IO + NonCancellable,
+                    Dispatcher::IO + LEVEL.as_context_element(1),
+                    Dispatcher::IO + CoroutineContext::empty(),
+                    Dispatcher::IO + supervisor.clone(),
+                    Dispatcher::IO + job.clone(),
+                    Dispatcher::IO + supervisor.job(),
+                    Dispatcher::IO + supervisor.job().clone(),
+                ],
+            ),
+            (
+                Dispatcher::from(&owned),
+                [
+                    &owned + CoroutineName::new("n"),
+                    &owned + quiet(),
+                    &owned + NonCancellable,
+                    &owned + LEVEL.as_context_element(1),
+                    &owned + CoroutineContext::empty(),
+                    &owned + supervisor.clone(),
+                    &owned + job.clone(),
+                    &owned + supervisor.job(),
+                    &owned + supervisor.job().clone(),
+                ],
+            ),
+        ] {
+            for sum in &sums {
+                assert_eq!(sum.dispatcher(), Some(&dispatcher));
+            }
+            let [name, handler, none, level, empty, parents @ ..] = sums;
+            assert_eq!(name.name().map(CoroutineName::as_str), Some("n"));
+            assert!(handler.exception_handler().is_some());
+            assert!(none.job().is_none() && !none.is_empty());
+            assert!(level.get::<ThreadLocalElement<Cell<u8>>>().is_some());
+            assert!(empty.job().is_none());
+            let expected = [&**supervisor, &*job, supervisor.job(), supervisor.job()];
+            for (sum, expected) in parents.iter().zip(expected) {
+                assert!(sum.job().unwrap().ptr_eq(expected));
+            }
+        }
+        assert_eq!(
+            CoroutineContext::from(&Dispatcher::IO).dispatcher(),
+            Some(&Dispatcher::IO)
+        );
+        job.complete();
+        supervisor.complete();
+    });
 }
 
 /// J-40
