@@ -83,7 +83,7 @@ pub fn yield_now() -> YieldNow {
 
 /// The future of [`yield_now`].
 #[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "nothing is yielded until it is awaited: `yield_now().await`"]
 pub struct YieldNow {
     yielded: bool,
 }

@@ -162,7 +162,7 @@ impl<T> Drop for PutBack<'_, T> {
 /// }).unwrap();
 /// assert_eq!(sum, 3);
 /// ```
-#[must_use = "a deferred that nobody awaits hides its result; use `launch` for work without one"]
+#[must_use = "a deferred that nobody awaits hides its result: `.await` it, or use `launch` for work without one"]
 pub struct Deferred<T> {
     /// Its slot is a `ResultSlot<T>`.
     job: Job,
@@ -276,7 +276,7 @@ pub(crate) fn read_final<T: Send + 'static>(job: &Job) -> Option<Result<T>> {
 }
 
 /// The future of awaiting a [`Deferred`].
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "nobody waits until it is awaited: `.await`"]
 pub struct Await<T> {
     /// Its slot is a `ResultSlot<T>`.
     job: Job,

@@ -14,7 +14,7 @@ use crate::probe::{Reason, WaitReason};
 pin_project! {
     /// The future of [`delay`].
     #[derive(Debug)]
-    #[must_use = "futures do nothing unless awaited"]
+    #[must_use = "a delay does not begin until it is awaited: `delay(..).await`"]
     pub struct Delay {
         duration: Duration,
         reason: WaitReason,

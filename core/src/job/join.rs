@@ -61,7 +61,7 @@ impl Waiting {
 
 /// The future of [`Job::join`].
 #[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "nobody waits until it is awaited: `.join().await`, `.cancel_and_join().await`"]
 pub struct Join {
     job: Job,
     waiting: Waiting,

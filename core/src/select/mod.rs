@@ -154,7 +154,7 @@ pin_project! {
     /// The future of [`select`] and [`select_unbiased`].
     // Over the slots themselves and without a bound: rustc would refuse `Send` to a body that awaits one of which the clauses
     // give references, if it had to find the slots by way of the clauses.
-    #[must_use = "futures do nothing unless awaited"]
+    #[must_use = "a select does nothing until it is awaited: `select(..).await`"]
     pub struct Select<S> {
         #[pin]
         slots: S,
