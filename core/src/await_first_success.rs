@@ -8,6 +8,7 @@ use std::task::Poll;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
+use crate::coroutine_body::ResultBody;
 use crate::deferred::Deferred;
 use crate::error::{Error, Result};
 use crate::job::Kind;
@@ -45,7 +46,7 @@ use crate::scope_builders::inline;
 #[track_caller]
 pub fn await_first_success<T, I>(futures: I) -> impl Future<Output = Result<T>>
 where
-    I: IntoIterator<Item: Future<Output = Result<T>> + Send + 'static>,
+    I: IntoIterator<Item: ResultBody<T> + Send + 'static>,
     T: Send + 'static,
 {
     let location = Location::caller();

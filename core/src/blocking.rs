@@ -25,6 +25,9 @@ use crate::with_context::{Named, elsewhere};
 /// ([`on_cancelled`](CancelFlag::on_cancelled)). In a cancelled coroutine `f` does not begin. With
 /// `tokio::task::spawn_blocking`, its counterpart, a cancelled caller goes on and the call is left alone.
 ///
+/// `f` goes to another thread, so it owns what it uses: `move |_| ..`, and
+/// [clones](crate::CoroutineScope#if-the-compiler-refuses-the-body) of what is borrowed.
+///
 /// Inside `f` the coroutine is the current one ([`Job::current`], [`is_active`](crate::is_active)), and
 /// [`run_blocking`](crate::run_blocking) is allowed.
 ///
@@ -57,7 +60,9 @@ use crate::with_context::{Named, elsewhere};
 #[track_caller]
 pub fn blocking<T, F>(f: F) -> impl Future<Output = Result<T>> + Send
 where
-    F: FnOnce(&CancelFlag) -> Result<T> + Send + 'static,
+    F: FnOnce(&CancelFlag) -> Result<T>,
+    F: Send,    // no `Rc`, and no guard of a lock
+    F: 'static, // else `move |_| ..`, and a clone of what is behind a reference
     T: Send + 'static,
 {
     let body = async move {

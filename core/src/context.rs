@@ -11,6 +11,7 @@ use crate::context_element::{ContextElement, Elements};
 use crate::error::Result;
 use crate::exception_handler::ExceptionHandler;
 use crate::frame;
+use crate::into_context::IntoContext;
 use crate::job::Job;
 use crate::thread_local_element::{LocalCell, ThreadLocalElement};
 
@@ -233,7 +234,7 @@ impl CoroutineContext {
     /// This set with the elements of `other` over it.
     #[must_use]
     #[doc(alias = "plus")]
-    pub fn merge(self, other: impl Into<CoroutineContext>) -> Self {
+    pub fn merge(self, other: impl IntoContext) -> Self {
         let other = other.into();
         CoroutineContext {
             dispatcher: other.dispatcher.or(self.dispatcher),
@@ -329,49 +330,49 @@ impl From<NonCancellable> for CoroutineContext {
     }
 }
 
-impl<R: Into<CoroutineContext>> Add<R> for CoroutineContext {
+impl<R: IntoContext> Add<R> for CoroutineContext {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
         self.merge(other)
     }
 }
 
-impl<R: Into<CoroutineContext>> Add<R> for CoroutineName {
+impl<R: IntoContext> Add<R> for CoroutineName {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
         CoroutineContext::from(self).merge(other)
     }
 }
 
-impl<R: Into<CoroutineContext>> Add<R> for ExceptionHandler {
+impl<R: IntoContext> Add<R> for ExceptionHandler {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
         CoroutineContext::from(self).merge(other)
     }
 }
 
-impl<R: Into<CoroutineContext>> Add<R> for Job {
+impl<R: IntoContext> Add<R> for Job {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
         CoroutineContext::from(self).merge(other)
     }
 }
 
-impl<R: Into<CoroutineContext>> Add<R> for CompletableJob {
+impl<R: IntoContext> Add<R> for CompletableJob {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
         CoroutineContext::from(self).merge(other)
     }
 }
 
-impl<R: Into<CoroutineContext>> Add<R> for SupervisorJob {
+impl<R: IntoContext> Add<R> for SupervisorJob {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
         CoroutineContext::from(self).merge(other)
     }
 }
 
-impl<R: Into<CoroutineContext>> Add<R> for NonCancellable {
+impl<R: IntoContext> Add<R> for NonCancellable {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
         CoroutineContext::from(self).merge(other)

@@ -6,6 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::context::CoroutineContext;
+use crate::into_context::IntoContext;
 
 /// A value of yours that coroutines inherit: a request id, a tracing span, a setting of a thread-local.
 ///
@@ -38,9 +39,9 @@ use crate::context::CoroutineContext;
 #[doc(alias = "ThreadContextElement")]
 #[doc(alias = "CopyableThreadContextElement")]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an element of a coroutine context",
-    label = "not a context element",
-    note = "elements are `Dispatcher`, `CoroutineName`, `ExceptionHandler`, `Job`, `NonCancellable` and your own types that implement `ContextElement`"
+    message = "`{Self}` is not an element of your own: it does not implement `ContextElement`",
+    label = "not a context element of your own",
+    note = "what the library brings has methods of its own: `context.name()`, `.dispatcher()`, `.exception_handler()`, `.job()`"
 )]
 pub trait ContextElement: Send + Sync + 'static {
     /// Runs one slice of a coroutine that has this element: whatever runs between two suspensions, and the destructors of a
@@ -126,7 +127,7 @@ pub trait ContextElement: Send + Sync + 'static {
 
     /// This element with the elements of `other` over it: what `+` is for the elements of the library.
     #[must_use]
-    fn plus(self, other: impl Into<CoroutineContext>) -> CoroutineContext
+    fn plus(self, other: impl IntoContext) -> CoroutineContext
     where
         Self: Sized,
     {

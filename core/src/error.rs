@@ -473,8 +473,33 @@ impl StdError for Inner {
     }
 }
 
+/// What `?` makes an [`Error`] of: every `std::error::Error` that is `Send + Sync + 'static`.
+///
+/// There is nothing to implement. The trait has a name so that the compiler can say what to write where `?` does not work.
+///
+/// ```
+/// use corox_core::{Error, OrFail, Result};
+///
+/// fn port(text: &str) -> Result<u16> {
+///     let port = text.parse::<u16>()?; // a `std::error::Error`
+///     let port = port.checked_add(1).ok_or("the last port").or_fail()?; // a text is none
+///     Ok(port)
+/// }
+/// assert_eq!(port("80").unwrap(), 81);
+/// assert_eq!(port("65535").unwrap_err().to_string(), "the last port");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `std::error::Error` that is `Send + Sync`, which is what becomes a `corox::Error` by itself",
+    label = "write `.or_fail()?` for a text, a boxed error, or one of anyhow (feature `anyhow`); else `.map_err(..)?`",
+    note = "a text becomes an error by `Error::msg(\"text\")`"
+)]
+pub trait Failure: StdError + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Send + Sync + 'static> Failure for E {}
+
 /// `?` on any `std::error::Error`. A [`CancellationError`] becomes the cancellation that it carries.
-impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+impl<E: Failure> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Error {
         let any: &dyn Any = &error;

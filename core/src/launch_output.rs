@@ -19,11 +19,11 @@ mod sealed {
 /// `!` (a body that loops for ever).
 #[diagnostic::on_unimplemented(
     message = "a launched coroutine must give `()`, `corox::Result<()>` or `!`, not `{Self}`",
-    label = "this body gives `{Self}`",
-    note = "if the coroutine has a value to give, use `scope.spawn(..)`, which returns a `Deferred`; if not, end the body with `;`",
+    label = "this body gives `{Self}`: end it with `;`, or use `spawn` in place of `launch`",
+    note = "if the coroutine has a value to give, `scope.spawn(..)` returns a `Deferred` of it; if it gives a future, `.await` that",
     note = "if it has another error type, let `?` convert the error: `async {{ work()?; Ok(()) }}`"
 )]
-pub trait LaunchOutput: sealed::Sealed {
+pub trait LaunchOutput: sealed::Sealed + 'static {
     #[doc(hidden)]
     fn into_result(self) -> Result<()>;
 }

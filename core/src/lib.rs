@@ -18,6 +18,9 @@
 //! - *Patterns*: [`map_concurrent`], [`await_first_success`], [`Retry`].
 //! - *Choosing*: [`select()`] waits for the first of several [clauses](Clause): [`Job::on_join`], [`Deferred::on_await`],
 //!   [`on_timeout`], and [`on`] for any future.
+//! - *What goes in*: builders take a [`ScopeBody`], a [`CoroutineBody`] or a [`ResultBody`], and an [`IntoContext`]; `?` takes a
+//!   [`Failure`], and [`OrFail`] makes an error of other things. All of them are what their names say; there is nothing to
+//!   implement, but for elements of your own.
 //! - *Borders*: [`suspend_cancellable`] waits for a callback, [`blocking`] for a blocking call,
 //!   [`Deferred::cancel_on_drop`] is a future for code that cancels by drop.
 //! - *By hand*: [`CompletableJob`], [`SupervisorJob`], [`CompletableDeferred`].
@@ -37,6 +40,7 @@ mod context;
 mod context_element;
 mod continuation;
 mod coroutine;
+mod coroutine_body;
 mod debug;
 mod deferred;
 mod driver;
@@ -46,6 +50,7 @@ mod finally;
 mod frame;
 mod handover;
 mod harness;
+mod into_context;
 mod job;
 mod job_context;
 mod launch_output;
@@ -57,6 +62,7 @@ mod retry;
 mod run_blocking;
 mod run_blocking_until;
 mod scope;
+mod scope_body;
 mod scope_builders;
 mod section;
 mod select;
@@ -102,6 +108,7 @@ pub use coroutine::CoroutineStart;
 #[cfg(corox_loom)]
 #[doc(hidden)]
 pub use coroutine::unscheduled;
+pub use coroutine_body::{CoroutineBody, ResultBody};
 pub use corox_scheduler::{
     AlreadyConfigured, Dispatch, Dispatcher, Executor, IO_PARALLELISM_VARIABLE, MainAlreadySet,
     MainGuard, MainSlot, OwnedDispatcher, Rejected, SchedulerConfig, ShutdownTimedOut, Task,
@@ -110,9 +117,10 @@ pub use corox_scheduler::{
 };
 pub use debug::{debug_mode, set_debug_mode, thread_label};
 pub use deferred::{Await, Deferred};
-pub use error::{CancellationError, Error, Result, StdErrorOf};
+pub use error::{CancellationError, Error, Failure, Result, StdErrorOf};
 pub use exception_handler::{ExceptionHandler, UncaughtHandlerGuard, add_uncaught_handler};
 pub use finally::FinallyExt;
+pub use into_context::IntoContext;
 pub use job::{DisposeHandle, Job, JobState, Join, join_all};
 pub use launch_output::LaunchOutput;
 pub use map_concurrent::map_concurrent;
@@ -121,6 +129,7 @@ pub use retry::Retry;
 pub use run_blocking::run_blocking;
 pub use run_blocking_until::{Interrupted, StillRunning, run_blocking_until};
 pub use scope::{CoroutineScope, GlobalScope, Launcher};
+pub use scope_body::ScopeBody;
 pub use scope_builders::{coroutine_scope, non_cancellable, supervisor_scope};
 pub use select::{
     BoxClause, Clause, Clauses, On, OnAwait, OnJoin, OnTimeout, Select, Then, ThenAsync, on,

@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
 
+use crate::coroutine_body::ResultBody;
 use crate::deferred::Deferred;
 use crate::error::Result;
 use crate::job::Kind;
@@ -54,7 +55,9 @@ pub fn map_concurrent<I, F, Fut, R>(
 where
     I: IntoIterator,
     F: FnMut(I::Item) -> Fut,
-    Fut: Future<Output = Result<R>> + Send + 'static,
+    Fut: ResultBody<R>,
+    Fut: Send,    // no `Rc`, and no guard held across an `.await`
+    Fut: 'static, // else `async move`, and a clone of what is behind a reference
     R: Send + 'static,
 {
     assert!(

@@ -1,10 +1,10 @@
 //! Trying again.
 
 use std::fmt;
-use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use crate::coroutine_body::ResultBody;
 use crate::error::{Error, Result};
 use crate::time::delay;
 
@@ -31,7 +31,7 @@ type Predicate = dyn Fn(&Error, u32) -> bool + Send + Sync;
 /// }).unwrap();
 /// assert_eq!((n, tries.into_inner()), (7, 3));
 /// ```
-#[must_use = "a policy does nothing before `run`"]
+#[must_use = "a policy does nothing before `.run(..).await`"]
 pub struct Retry {
     attempts: u32,
     first: Duration,
@@ -120,6 +120,10 @@ impl Retry {
 
     /// Runs `operation` until it succeeds, or there is to be no further attempt.
     ///
+    /// `operation` is `|| async { .. }`, or `async || ..` if that only reads what it captures: the compiler's "captures state
+    /// from its environment" is about one that changes it (a `Cell` or an atomic does), or has it moved in (clone it:
+    /// `|| { let key = key.clone(); async move { .. } }`).
+    ///
     /// The pauses are [`delay`](crate::delay)s. What an attempt launches into a scope around goes on in the next one; with a
     /// [`coroutine_scope`](crate::coroutine_scope) in the operation it has ended before.
     ///
@@ -132,8 +136,8 @@ impl Retry {
     /// Dropping the future drops the attempt, or the pause.
     pub async fn run<T, F, Fut>(&self, mut operation: F) -> Result<T>
     where
-        F: FnMut() -> Fut,
-        Fut: Future<Output = Result<T>>,
+        F: FnMut() -> Fut, // `|| async { .. }`; what attempts change is a `Cell` or an atomic
+        Fut: ResultBody<T>,
     {
         let mut random = self.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let mut failures: Vec<Error> = Vec::new();

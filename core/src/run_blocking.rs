@@ -10,6 +10,7 @@ use crate::frame::Entered;
 use crate::job::{Job, JobCell, Kind};
 use crate::job_context::JobContext;
 use crate::scope::CoroutineScope;
+use crate::scope_body::ScopeBody;
 use crate::scope_builders::ScopeFuture;
 use crate::shim::Home;
 
@@ -55,7 +56,7 @@ use crate::shim::Home;
 #[track_caller]
 pub fn run_blocking<T, F>(body: F) -> Result<T>
 where
-    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+    F: ScopeBody<T>,
 {
     match run_root(Location::caller(), body, |_| {}, |_| false) {
         Some(result) => result,

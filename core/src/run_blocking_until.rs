@@ -32,7 +32,8 @@ use crate::job::{Job, Kind};
 use crate::launch_output::LaunchOutput;
 use crate::probe;
 use crate::run_blocking::run_root;
-use crate::scope::{CoroutineScope, GlobalScope};
+use crate::scope::GlobalScope;
+use crate::scope_body::ScopeBody;
 use crate::time::delay;
 
 /// As [`run_blocking`](crate::run_blocking), until a signal comes: then everything is cancelled, and its cleanup has `grace`.
@@ -78,7 +79,7 @@ pub fn run_blocking_until<T, S, Fut, F>(signal: S, grace: Duration, body: F) -> 
 where
     S: FnMut() -> Fut + Send + 'static,
     Fut: Future<Output: LaunchOutput> + Send + 'static,
-    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+    F: ScopeBody<T>,
 {
     let location = Location::caller();
     let watch = Arc::new(Watch {

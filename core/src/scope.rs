@@ -10,8 +10,10 @@ use corox_scheduler::Dispatcher;
 use crate::completable::body_less_in;
 use crate::context::{CoroutineContext, Parent};
 use crate::coroutine::{CoroutineStart, Spec};
+use crate::coroutine_body::{CoroutineBody, ResultBody};
 use crate::deferred::{Deferred, ResultSlot};
 use crate::error::{Error, Result};
+use crate::into_context::IntoContext;
 use crate::job::{Job, Kind};
 use crate::job_context::JobContext;
 use crate::launch_output::LaunchOutput;
@@ -95,7 +97,7 @@ impl CoroutineScope {
     #[track_caller]
     #[must_use]
     #[doc(alias = "CoroutineScope()")]
-    pub fn new(context: impl Into<CoroutineContext>) -> Self {
+    pub fn new(context: impl IntoContext) -> Self {
         let set = context.into();
         match set.job() {
             Some(job) => CoroutineScope {
@@ -190,7 +192,7 @@ impl CoroutineScope {
     /// builders of your own.
     #[must_use]
     #[doc(alias = "newCoroutineContext")]
-    pub fn child_context(&self, context: impl Into<CoroutineContext>) -> CoroutineContext {
+    pub fn child_context(&self, context: impl IntoContext) -> CoroutineContext {
         let set = context.into();
         let parent = set.parent.clone();
         let mut child = set_with(&self.job_context().for_child_with(&set), &self.job);
@@ -231,7 +233,7 @@ impl CoroutineScope {
     /// }).unwrap();
     /// ```
     #[doc(alias = "plus")]
-    pub fn with(&self, context: impl Into<CoroutineContext>) -> Launcher {
+    pub fn with(&self, context: impl IntoContext) -> Launcher {
         self.launcher().with(context)
     }
 
@@ -252,17 +254,29 @@ impl CoroutineScope {
     /// the dispatcher and does not begin before `launch` has returned; if it is cancelled before its turn it never runs,
     /// and what it has captured is dropped.
     ///
-    /// The coroutine may outlive the code that launches it, so its body owns what it uses: where the compiler says that it
-    /// `may outlive borrowed value`, write `async move`; where a reference `must outlive 'static`, give it a clone
-    /// (`let name = name.to_owned();`, or an [`Arc`](std::sync::Arc) for what is shared). What may borrow is the body of an
-    /// inline scope, and [`join!`](https://docs.rs/futures/latest/futures/macro.join.html) inside it.
-    ///
     /// In a scope that is being cancelled the coroutine is cancelled at once, and waited for. In a scope that has ended it
     /// does not run at all: the future is dropped, and the `Job` is cancelled and says so ([`Job::cause`]).
     ///
+    /// # If the compiler refuses the body
+    ///
+    /// The coroutine may outlive the code that launches it, so its body owns what it uses; and it may go on on another thread
+    /// after each `.await`, so what it holds there is `Send`.
+    ///
+    /// | the compiler says | write |
+    /// |---|---|
+    /// | `may outlive borrowed value` (E0373) | `async move { .. }` |
+    /// | `does not live long enough` (E0597), `borrowed data escapes` (E0521), a lifetime `must outlive 'static`, often only at the builder around | before the launch a value of its own, `let name = name.to_owned();`, or an [`Arc`](std::sync::Arc) that is cloned; then `async move` |
+    /// | `use of moved value` (E0382), in a loop | `let name = name.clone();` in the loop, before the launch |
+    /// | `cannot move out of`, or `use of moved value`, of the `scope` (E0505, E0382) | [`coroutine_scope`](crate::coroutine_scope) in the body; or `let inner = scope.clone();` before the launch, to launch siblings |
+    /// | `cannot be sent between threads safely` | `Arc` in place of `Rc`; a guard in a block of its own, which ends before the `.await`; or [`launch_local`](CoroutineScope::launch_local) |
+    ///
+    /// What may borrow is the body of an inline scope, and [`join!`](https://docs.rs/futures/latest/futures/macro.join.html)
+    /// inside it.
+    ///
     /// # Panics
     ///
-    /// With the panic of a custom dispatcher that panics when the coroutine is handed to it; the coroutine fails, too.
+    /// With the panic of a custom dispatcher that panics when the coroutine is handed to it, and on
+    /// [`MAIN`](crate::Dispatcher::MAIN) if there is none; the coroutine fails, too.
     ///
     /// ```
     /// use corox_core::run_blocking;
@@ -274,9 +288,12 @@ impl CoroutineScope {
     /// }).unwrap();
     /// ```
     #[track_caller]
-    pub fn launch<F>(&self, body: F) -> Job
+    pub fn launch<F, R>(&self, body: F) -> Job
     where
-        F: Future<Output: LaunchOutput> + Send + 'static,
+        F: CoroutineBody<R>,
+        F: Send, // else `launch_local`; an `Arc` in place of an `Rc`; no guard held across an `.await`
+        F: 'static, // else `async move`, and a clone of what is behind a reference
+        R: LaunchOutput,
     {
         let spec = self.spec(Kind::Standalone, Location::caller());
         spec.start((), body, LaunchOutput::into_result)
@@ -286,6 +303,8 @@ impl CoroutineScope {
     ///
     /// As [`launch`](CoroutineScope::launch), with a body that gives [`Result<T>`](crate::Result). A failure is kept in the
     /// [`Deferred`] and, at the same time, fails the scope; under a supervisor it is kept only.
+    ///
+    /// What to do [if the compiler refuses the body](CoroutineScope#if-the-compiler-refuses-the-body) is said there.
     ///
     /// # Panics
     ///
@@ -301,7 +320,9 @@ impl CoroutineScope {
     #[doc(alias = "async")]
     pub fn spawn<T, F>(&self, body: F) -> Deferred<T>
     where
-        F: Future<Output = Result<T>> + Send + 'static,
+        F: ResultBody<T>,
+        F: Send, // else `spawn_local`; an `Arc` in place of an `Rc`; no guard held across an `.await`
+        F: 'static, // else `async move`, and a clone of what is behind a reference
         T: Send + 'static,
     {
         self.spawn_at(Location::caller(), body)
@@ -340,9 +361,11 @@ impl CoroutineScope {
     /// assert_eq!(sum.get(), 6);
     /// ```
     #[track_caller]
-    pub fn launch_local<F>(&self, body: F) -> Job
+    pub fn launch_local<F, R>(&self, body: F) -> Job
     where
-        F: Future<Output: LaunchOutput> + 'static,
+        F: CoroutineBody<R>,
+        F: 'static, // else `async move`, and a clone of what is behind a reference
+        R: LaunchOutput,
     {
         let spec = self.spec(Kind::Standalone, Location::caller());
         spec.start_local((), body, LaunchOutput::into_result)
@@ -357,7 +380,8 @@ impl CoroutineScope {
     #[track_caller]
     pub fn spawn_local<T, F>(&self, body: F) -> Deferred<T>
     where
-        F: Future<Output = Result<T>> + 'static,
+        F: ResultBody<T>,
+        F: 'static, // else `async move`, and a clone of what is behind a reference
         T: Send + 'static,
     {
         let spec = self.spec(Kind::Deferred, Location::caller());
@@ -397,7 +421,7 @@ fn set_with(context: &JobContext, job: &Job) -> CoroutineContext {
 ///     Ok(())
 /// }).unwrap();
 /// ```
-impl<R: Into<CoroutineContext>> Add<R> for CoroutineScope {
+impl<R: IntoContext> Add<R> for CoroutineScope {
     type Output = CoroutineScope;
     fn add(self, context: R) -> CoroutineScope {
         &self + context
@@ -405,7 +429,7 @@ impl<R: Into<CoroutineContext>> Add<R> for CoroutineScope {
 }
 
 /// As for the scope by value.
-impl<R: Into<CoroutineContext>> Add<R> for &CoroutineScope {
+impl<R: IntoContext> Add<R> for &CoroutineScope {
     type Output = CoroutineScope;
     fn add(self, context: R) -> CoroutineScope {
         let set = context.into();
@@ -448,7 +472,7 @@ impl GlobalScope {
     }
 
     /// As [`CoroutineScope::with`]; a [`Job`] among the elements becomes the parent.
-    pub fn with(self, context: impl Into<CoroutineContext>) -> Launcher {
+    pub fn with(self, context: impl IntoContext) -> Launcher {
         self.launcher().with(context)
     }
 
@@ -469,9 +493,12 @@ impl GlobalScope {
     ///
     /// As there.
     #[track_caller]
-    pub fn launch<F>(self, body: F) -> Job
+    pub fn launch<F, R>(self, body: F) -> Job
     where
-        F: Future<Output: LaunchOutput> + Send + 'static,
+        F: CoroutineBody<R>,
+        F: Send,    // an `Arc` in place of an `Rc`; no guard held across an `.await`
+        F: 'static, // else `async move`, and a clone of what is behind a reference
+        R: LaunchOutput,
     {
         self.launcher().launch(body)
     }
@@ -485,7 +512,9 @@ impl GlobalScope {
     #[doc(alias = "async")]
     pub fn spawn<T, F>(self, body: F) -> Deferred<T>
     where
-        F: Future<Output = Result<T>> + Send + 'static,
+        F: ResultBody<T>,
+        F: Send,    // an `Arc` in place of an `Rc`; no guard held across an `.await`
+        F: 'static, // else `async move`, and a clone of what is behind a reference
         T: Send + 'static,
     {
         self.launcher().spawn(body)
@@ -514,7 +543,7 @@ pub struct Launcher {
 
 impl Launcher {
     /// Lays the elements of `context` over what was set so far.
-    pub fn with(mut self, context: impl Into<CoroutineContext>) -> Self {
+    pub fn with(mut self, context: impl IntoContext) -> Self {
         self.changes = self.changes.merge(context);
         self
     }
@@ -560,9 +589,12 @@ impl Launcher {
     ///
     /// As there.
     #[track_caller]
-    pub fn launch<F>(&self, body: F) -> Job
+    pub fn launch<F, R>(&self, body: F) -> Job
     where
-        F: Future<Output: LaunchOutput> + Send + 'static,
+        F: CoroutineBody<R>,
+        F: Send, // else `launch_local`; an `Arc` in place of an `Rc`; no guard held across an `.await`
+        F: 'static, // else `async move`, and a clone of what is behind a reference
+        R: LaunchOutput,
     {
         let kind = match self.start {
             CoroutineStart::Lazy => Kind::LazyStandalone,
@@ -581,7 +613,9 @@ impl Launcher {
     #[doc(alias = "async")]
     pub fn spawn<T, F>(&self, body: F) -> Deferred<T>
     where
-        F: Future<Output = Result<T>> + Send + 'static,
+        F: ResultBody<T>,
+        F: Send, // else `spawn_local`; an `Arc` in place of an `Rc`; no guard held across an `.await`
+        F: 'static, // else `async move`, and a clone of what is behind a reference
         T: Send + 'static,
     {
         let kind = match self.start {
@@ -598,9 +632,11 @@ impl Launcher {
     ///
     /// As there.
     #[track_caller]
-    pub fn launch_local<F>(&self, body: F) -> Job
+    pub fn launch_local<F, R>(&self, body: F) -> Job
     where
-        F: Future<Output: LaunchOutput> + 'static,
+        F: CoroutineBody<R>,
+        F: 'static, // else `async move`, and a clone of what is behind a reference
+        R: LaunchOutput,
     {
         let kind = match self.start {
             CoroutineStart::Lazy => Kind::LazyStandalone,
@@ -618,7 +654,8 @@ impl Launcher {
     #[track_caller]
     pub fn spawn_local<T, F>(&self, body: F) -> Deferred<T>
     where
-        F: Future<Output = Result<T>> + 'static,
+        F: ResultBody<T>,
+        F: 'static, // else `async move`, and a clone of what is behind a reference
         T: Send + 'static,
     {
         let kind = match self.start {

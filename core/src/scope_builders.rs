@@ -15,11 +15,13 @@ use crate::job::{Attached, Job, JobCell, Kind};
 use crate::job_context::JobContext;
 use crate::probe::{Reason, WaitReason};
 use crate::scope::CoroutineScope;
+use crate::scope_body::ScopeBody;
 
 /// Opens a scope inside the current coroutine, and returns after its body *and* all coroutines launched in it have ended.
 ///
 /// The body runs at once, inline in the caller's task: it may borrow from the caller and need not be `Send` by itself (the
-/// returned future is `Send` if the body is). What it launches must be `'static`. If the scope fails, by an `Err` or a panic
+/// returned future is `Send` if the body is). What it launches must be `'static`: "a lifetime must outlive `'static`" at the
+/// scope is about a launch inside, see [there](CoroutineScope#if-the-compiler-refuses-the-body). If the scope fails, by an `Err` or a panic
 /// of the body or by a failure of a child, all its children are cancelled and awaited; then the first failure is returned,
 /// with later ones [attached](Error::suppressed). The coroutine around it is not failed by that: it decides with `?`.
 ///
@@ -56,7 +58,7 @@ use crate::scope::CoroutineScope;
 #[track_caller]
 pub fn coroutine_scope<T, F>(body: F) -> impl Future<Output = Result<T>>
 where
-    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+    F: ScopeBody<T>,
 {
     let location = Location::caller();
     async move { inline(Kind::Scope, location, body).await }
@@ -90,7 +92,7 @@ where
 #[track_caller]
 pub fn supervisor_scope<T, F>(body: F) -> impl Future<Output = Result<T>>
 where
-    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+    F: ScopeBody<T>,
 {
     let location = Location::caller();
     async move { inline(Kind::Supervisor, location, body).await }
@@ -132,7 +134,7 @@ where
 #[track_caller]
 pub fn non_cancellable<T, F>(body: F) -> impl Future<Output = Result<T>>
 where
-    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+    F: ScopeBody<T>,
 {
     let location = Location::caller();
     async move { inline(Kind::Shield, location, body).await }

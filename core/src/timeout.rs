@@ -30,6 +30,7 @@ use crate::frame;
 use crate::job::{Job, Kind};
 use crate::job_context::JobContext;
 use crate::scope::CoroutineScope;
+use crate::scope_body::ScopeBody;
 use crate::scope_builders::{ScopeFuture, open};
 use crate::time::whole_millis;
 
@@ -77,7 +78,7 @@ use crate::time::whole_millis;
 #[track_caller]
 pub fn with_timeout<T, F>(duration: Duration, body: F) -> impl Future<Output = Result<T>>
 where
-    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+    F: ScopeBody<T>,
 {
     let location = Location::caller();
     async move {
@@ -124,7 +125,7 @@ pub fn with_timeout_or_none<T, F>(
     body: F,
 ) -> impl Future<Output = Result<Option<T>>>
 where
-    F: AsyncFnOnce(CoroutineScope) -> Result<T>,
+    F: ScopeBody<T>,
 {
     let location = Location::caller();
     async move {

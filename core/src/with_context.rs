@@ -11,9 +11,11 @@ use corox_scheduler::{Dispatcher, Task, Wakeup, mark_yield, run_in_place};
 
 use crate::context::{CoroutineContext, Parent};
 use crate::coroutine::{CoroutineStart, Spec};
+use crate::coroutine_body::ResultBody;
 use crate::deferred::{ResultSlot, read_final};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
+use crate::into_context::IntoContext;
 use crate::job::{Job, Kind, Waiting};
 use crate::job_context::JobContext;
 use crate::probe::{Reason, WaitReason};
@@ -30,6 +32,9 @@ use crate::scope_builders::{ScopeFuture, open};
 /// The body is a child of the current coroutine: cancelled with it, and awaited. Its failure is returned here and does not
 /// fail the coroutine by itself. With [`NonCancellable`](crate::NonCancellable) or a [`Job`] in `context` the body has no
 /// parent, or that one.
+///
+/// What to do [if the compiler refuses the body](crate::CoroutineScope#if-the-compiler-refuses-the-body), which goes to
+/// another thread, is the same as for a launch.
 ///
 /// It checks for cancellation first: in a cancelled coroutine the body does not begin. When the body ran on another
 /// dispatcher and the coroutine was cancelled meanwhile, a value is dropped; a failure is returned all the same.
@@ -54,11 +59,13 @@ use crate::scope_builders::{ScopeFuture, open};
 #[doc(alias = "withContext")]
 #[track_caller]
 pub fn with_context<T, F>(
-    context: impl Into<CoroutineContext>,
+    context: impl IntoContext,
     body: F,
 ) -> impl Future<Output = Result<T>> + Send
 where
-    F: Future<Output = Result<T>> + Send + 'static,
+    F: ResultBody<T>,
+    F: Send,    // else `coroutine_scope`, which stays here; no guard held across an `.await`
+    F: 'static, // else `async move`, and a clone of what is behind a reference
     T: Send + 'static,
 {
     let location = Location::caller();

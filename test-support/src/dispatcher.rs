@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::{Add, Deref};
 use std::sync::Arc;
 
-use corox_core::{CoroutineContext, Dispatch, Dispatcher, Rejected, Task, TimeSource};
+use corox_core::{CoroutineContext, Dispatch, Dispatcher, IntoContext, Rejected, Task, TimeSource};
 
 use crate::TestScheduler;
 use crate::main_dispatcher;
@@ -138,7 +138,7 @@ macro_rules! test_dispatcher {
             }
         }
 
-        impl<R: Into<CoroutineContext>> Add<R> for $type {
+        impl<R: IntoContext> Add<R> for $type {
             type Output = CoroutineContext;
             fn add(self, other: R) -> CoroutineContext {
                 CoroutineContext::from(self) + other

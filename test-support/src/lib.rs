@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod body;
 mod control;
 mod dispatcher;
 mod drive;
@@ -18,6 +19,7 @@ mod scheduler;
 mod scope;
 mod time_source;
 
+pub use body::TestBody;
 pub use dispatcher::{StandardTestDispatcher, UnconfinedTestDispatcher};
 pub use explore::{Explore, Explored, SEED_VARIABLE, explore};
 pub use limit::TIMEOUT_VARIABLE;

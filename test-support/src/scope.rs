@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corox_core::harness_protocol::{Root, Watch, is_watched_by};
-use corox_core::{CoroutineContext, CoroutineScope, Dispatcher, Error, Job, LaunchOutput, probe};
+use corox_core::{
+    CoroutineContext, CoroutineScope, Dispatcher, Error, IntoContext, Job, LaunchOutput, probe,
+};
 use corox_scheduler::Home;
 use parking_lot::Mutex;
 
+use crate::body::TestBody;
 use crate::dispatcher::scheduler_of;
 use crate::failures::Failures;
 use crate::hold::TreeWatch;
@@ -75,7 +78,7 @@ impl TestScope {
     /// [`ExceptionHandler`](corox_core::ExceptionHandler): failures of the test are collected.
     #[track_caller]
     #[must_use]
-    pub fn new(context: impl Into<CoroutineContext>) -> TestScope {
+    pub fn new(context: impl IntoContext) -> TestScope {
         TestScope::at(context.into(), Location::caller())
     }
 
@@ -136,7 +139,7 @@ impl TestScope {
     /// As there; at the second call for one scope.
     #[track_caller]
     #[doc(alias = "runTest")]
-    pub fn run_test<R: LaunchOutput>(&self, body: impl AsyncFnOnce(TestScope) -> R) {
+    pub fn run_test<R: LaunchOutput>(&self, body: impl TestBody<R>) {
         run(self, limit::default(), body);
     }
 
@@ -148,11 +151,7 @@ impl TestScope {
     #[track_caller]
     #[doc(alias = "runTest")]
     #[doc(alias = "CoroutinesTimeout")]
-    pub fn run_test_within<R: LaunchOutput>(
-        &self,
-        limit: Duration,
-        body: impl AsyncFnOnce(TestScope) -> R,
-    ) {
+    pub fn run_test_within<R: LaunchOutput>(&self, limit: Duration, body: impl TestBody<R>) {
         run(self, limit, body);
     }
 
@@ -371,6 +370,6 @@ impl fmt::Debug for TestScope {
 /// ```
 #[track_caller]
 #[doc(alias = "runTest")]
-pub fn run_test<R: LaunchOutput>(body: impl AsyncFnOnce(TestScope) -> R) {
+pub fn run_test<R: LaunchOutput>(body: impl TestBody<R>) {
     run_once(CoroutineContext::empty(), body);
 }

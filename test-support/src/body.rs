@@ -1,0 +1,27 @@
+//! What the body of a test may be.
+
+use crate::TestScope;
+
+/// The body of a test: an async closure that takes the [`TestScope`].
+///
+/// Every `AsyncFnOnce(TestScope) -> R` is one; there is nothing to implement. The trait has a name so that the compiler can say
+/// what to write where it is given something else.
+///
+/// ```
+/// use corox_test::{TestBody, run_test};
+///
+/// fn run_logged(body: impl TestBody<()>) {
+///     println!("begins");
+///     run_test(body);
+/// }
+/// run_logged(async |t| { t.launch(async {}); });
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the body of a test is an async closure that takes the test's scope, `async |t| {{ .. }}`",
+    label = "not an async closure of one argument",
+    note = "in place of a future: `async |_| work().await`; in place of `|t| {{ .. }}`: `async |t| {{ .. }}`"
+)]
+pub trait TestBody<R>: AsyncFnOnce(TestScope) -> R {}
+
+#[diagnostic::do_not_recommend]
+impl<R, F> TestBody<R> for F where F: AsyncFnOnce(TestScope) -> R {}
