@@ -1,4 +1,5 @@
 //! A `Deferred` that nobody awaits hides its result.
+// notes: `.await` it, or use `launch`
 #![deny(unused_must_use)]
 use corox_core::run_blocking;
 

@@ -1,4 +1,6 @@
 //! By reference a deferred is awaited only if each await can have a clone.
+// says: `&Deferred<Connection>` is not a future
+// notes: impl<T: Clone + Send + 'static> IntoFuture for &Deferred<T> {
 use corox_core::run_blocking;
 
 struct Connection;

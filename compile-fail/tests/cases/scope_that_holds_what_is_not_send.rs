@@ -1,4 +1,6 @@
 //! A scope's future is `Send` exactly if its body is.
+// says: is not `Send`
+// notes: await occurs here, with `local` maybe used later
 use corox_core::{coroutine_scope, yield_now};
 use std::rc::Rc;
 

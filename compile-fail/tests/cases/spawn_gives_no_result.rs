@@ -1,4 +1,5 @@
 //! A body of `spawn` gives a `Result`.
+// says: this body must be a future of `corox::Result`: `async { .. Ok(value) }`
 use corox_core::run_blocking;
 
 fn main() {
