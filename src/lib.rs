@@ -40,6 +40,8 @@ pub mod guide {
     pub mod cancellation_and_timeouts {}
     #[doc = include_str!("../docs/composing.md")]
     pub mod composing {}
+    #[doc = include_str!("../docs/first-steps.md")]
+    pub mod first_steps {}
     #[doc = include_str!("../docs/on-tokio.md")]
     pub mod on_tokio {}
     #[doc = include_str!("../docs/testing.md")]
