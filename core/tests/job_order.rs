@@ -774,3 +774,22 @@ fn every_thread_that_waits_for_a_job_is_woken_by_its_end() {
         }
     });
 }
+
+/// D-17: a root that is woken while it runs, here by the end of a scope that had suspended, still gives way to what it launches.
+#[test]
+fn a_root_that_was_woken_while_it_ran_gives_way_to_all() {
+    checked(|| {
+        run_blocking(async |scope| {
+            coroutine_scope(async |_| {
+                yield_now().await;
+                Ok(())
+            })
+            .await?;
+            let job = scope.launch(async {});
+            yield_now().await;
+            assert!(job.is_completed());
+            Ok(())
+        })
+        .unwrap();
+    });
+}

@@ -246,11 +246,14 @@ fn a_root_is_polled_after_every_wake_and_queued_once() {
         let poll = || {
             if in_queue.load(Ordering::Acquire) == 1 {
                 in_queue.store(0, Ordering::Release);
-                root.0.clear();
+                root.0.begin_poll();
                 seen.set((
                     root.1.load(Ordering::Relaxed),
                     root.2.load(Ordering::Relaxed),
                 ));
+                if root.0.end_poll() {
+                    assert_eq!(in_queue.fetch_add(1, Ordering::AcqRel), 0, "queued twice");
+                }
             }
         };
         poll();

@@ -421,11 +421,13 @@ impl<R: Future<Output = ()>> Driver<'_, R> {
             return;
         }
         waker.begin_poll();
-        let waker = Waker::from(waker);
-        let mut cx = Context::from_waker(&waker);
+        let task_waker = Waker::from(waker.clone());
+        let mut cx = Context::from_waker(&task_waker);
         if self.test.root.as_mut().poll(&mut cx).is_ready() {
             self.root_ended = true;
             (self.test.ended)();
+        } else {
+            waker.end_poll();
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use corox_core::{
-    CoroutineStart, Dispatcher, await_cancellation, delay, with_context, with_timeout_or_none,
-    yield_now,
+    CoroutineStart, Dispatcher, await_cancellation, coroutine_scope, delay, with_context,
+    with_timeout_or_none, yield_now,
 };
 use corox_test::{
     EventLog, StandardTestDispatcher, TestScheduler, TestScope, UnconfinedTestDispatcher, run_test,
@@ -84,6 +84,25 @@ fn a_resumed_coroutine_runs_before_the_next_timer_of_the_same_time() {
         later(&t, &log, 10, "second");
         t.advance_until_idle().await;
         log.assert(["first", "second", "first, after the others"]);
+    });
+}
+
+/// D-17: a body that was woken while it ran, here by the end of a scope that had suspended, still gives way to what it launches.
+#[test]
+fn a_body_that_was_woken_while_it_ran_gives_way_to_all() {
+    run_test(async |_| {
+        coroutine_scope(async |_| {
+            yield_now().await;
+            Ok(())
+        })
+        .await?;
+        coroutine_scope(async |scope| {
+            let job = scope.launch(async {});
+            yield_now().await;
+            assert!(job.is_completed());
+            Ok(())
+        })
+        .await
     });
 }
 

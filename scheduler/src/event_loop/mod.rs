@@ -67,11 +67,11 @@ enum Event {
     Discard(u64),
 }
 
-/// The waker of a root future: it queues itself once.
+/// The waker of a root future: it queues itself once; woken while it is polled, after that poll.
 ///
 /// ```text
 ///   wake: queued ──> in the queue ── popped by its own loop ──> polled
-///                         │ popped by a nested loop, while the root is below it on the stack
+///                         │ popped by a nested loop, while the root's loop is below it on the stack
 ///                         ▼
 ///                       kept ── control returns to its own loop ──> polled
 /// ```
@@ -88,9 +88,15 @@ impl Wake for Root {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.queued.set() {
-            // A root that has ended needs no turn.
-            drop(self.events.push(Event::Root(self.clone())));
+            self.queue();
         }
+    }
+}
+
+impl Root {
+    fn queue(self: &Arc<Self>) {
+        // A root that has ended needs no turn.
+        drop(self.events.push(Event::Root(self.clone())));
     }
 }
 

@@ -171,7 +171,7 @@ fn drive<F: Future>(
                 }
             };
             if its_turn {
-                root.queued.clear();
+                root.queued.begin_poll();
                 if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                     if end == End::Drained {
                         // One turn each: what is queued from here on is left.
@@ -182,6 +182,9 @@ fn drive<F: Future>(
                         }
                     }
                     return output;
+                }
+                if root.queued.end_poll() {
+                    root.queue();
                 }
             }
         }
