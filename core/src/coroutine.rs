@@ -154,11 +154,12 @@ pub(crate) fn end_with(job: &Job, failure: Option<Error>, guard_panic: Option<Pa
 fn abandon_task<F: Future>(driver: Pin<&mut Driver<F>>) {
     let job = driver.frame().job().clone();
     if !job.is_cancelled() {
-        job.cancel_tree(Error::cancellation(if driver.was_polled() {
+        let message = if driver.was_polled() {
             format!("the runtime of {job} has dropped it")
         } else {
             format!("{job} was dropped before it was started")
-        }));
+        };
+        job.cancel_tree(Error::at_cancellation(message, job.location()));
     }
     if let Err(guard_panic) = job.dropped_in_handover(driver.abandon()) {
         end_with(&job, None, guard_panic);
@@ -217,9 +218,11 @@ impl<S: Slot> OnClose for JobCell<S> {
     fn closed(self: Arc<Self>) {
         let job = Job(self);
         if !job.is_completed() {
-            job.cancel_tree(Error::cancellation(format!(
-                "the runtime of {job} has shut down"
-            )));
+            let dispatcher = &job.context().dispatcher;
+            let message = format!(
+                "{dispatcher:?} was closed, or its runtime has shut down, under {job}; keep it until its coroutines have ended"
+            );
+            job.cancel_tree(Error::at_cancellation(message, job.location()));
         }
     }
 }

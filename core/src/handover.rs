@@ -134,10 +134,9 @@ impl Job {
         let Err(rejected) = dispatcher.dispatch(task, how) else {
             return;
         };
-        self.cancel_tree(Error::cancellation(format!(
-            "{dispatcher:?} has rejected {self}: {}",
-            rejected.reason()
-        )));
+        let reason = rejected.reason();
+        let message = format!("{dispatcher:?} has rejected {self}: {reason}");
+        self.cancel_tree(Error::at_cancellation(message, self.location()));
         if let Err(again) = fallback().dispatch(rejected.into_task(), how) {
             // The process's own pool is gone, too: the body is dropped here, which completes the job.
             drop(again);

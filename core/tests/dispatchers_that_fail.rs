@@ -104,6 +104,7 @@ fn a_coroutine_rejected_at_its_launch_is_cancelled_and_says_why() {
         run_blocking(async |scope| {
             for start in [CoroutineStart::Default, CoroutineStart::Lazy] {
                 let capture = log.guard("capture dropped");
+                let line = line!() + 4;
                 let job = scope
                     .with(flaky(0, Then::Reject).0)
                     .start(start)
@@ -117,6 +118,7 @@ fn a_coroutine_rejected_at_its_launch_is_cancelled_and_says_why() {
                 let text = cause.to_string();
                 assert!(text.starts_with("Flaky has rejected "), "{text}");
                 assert!(text.ends_with(": full"), "{text}");
+                assert_eq!(cause.location().line(), line);
                 assert_eq!(log.take(), ["capture dropped"]);
             }
             scope.ensure_active()

@@ -10,8 +10,8 @@ use std::time::Duration;
 use corox_core::{
     CompletableDeferred, CompletableJob, CoroutineScope, CoroutineStart, Deferred, Dispatcher,
     Error, GlobalScope, Job, Result, await_all, catch_cancellation, coroutine_scope, delay,
-    ensure_active, join_all, non_cancellable, run_blocking, supervisor_scope, with_context,
-    yield_now,
+    ensure_active, join_all, new_single_thread_context, non_cancellable, run_blocking,
+    supervisor_scope, with_context, yield_now,
 };
 use futures::future::BoxFuture;
 use panics::{last_place, panic_of, watch};
@@ -266,6 +266,7 @@ fn a_launch_on_a_runtime_that_went_away_is_cancelled_and_says_why() {
             let log = Log::new();
             run_blocking(async |scope| {
                 let capture = log.guard("capture dropped");
+                let line = line!() + 1;
                 let job = scope.with(gone.clone()).launch(async move {
                     let _capture = capture;
                     unreachable!();
@@ -275,6 +276,7 @@ fn a_launch_on_a_runtime_that_went_away_is_cancelled_and_says_why() {
                 let cause = job.cause().unwrap();
                 assert!(cause.is_cancellation());
                 assert!(cause.to_string().contains("has shut down"), "{cause}");
+                assert_eq!(cause.location().line(), line);
                 let lazy = scope
                     .with(gone.clone())
                     .lazy()
@@ -290,6 +292,35 @@ fn a_launch_on_a_runtime_that_went_away_is_cancelled_and_says_why() {
             })
             .unwrap();
         }
+    });
+}
+
+/// The same on a dispatcher that was closed: the cause names the dispatcher, the line of the launch, and what to do.
+#[test]
+fn a_launch_on_a_closed_dispatcher_is_cancelled_and_says_why() {
+    checked(|| {
+        let owner = new_single_thread_context("closed");
+        let closed = Dispatcher::from(&owner);
+        owner.join();
+        run_blocking(async |scope| {
+            let line = line!() + 1;
+            let job = scope.with(closed.clone()).launch(async { unreachable!() });
+            job.join().await;
+            let cause = job.cause().unwrap();
+            assert!(cause.is_cancellation());
+            assert_eq!(cause.location().line(), line);
+            let text = cause.to_string();
+            assert!(
+                text.starts_with("EventLoop was closed, or its runtime has shut down, under "),
+                "{text}"
+            );
+            assert!(
+                text.ends_with("; keep it until its coroutines have ended"),
+                "{text}"
+            );
+            ensure_active()
+        })
+        .unwrap();
     });
 }
 
