@@ -42,6 +42,8 @@ pub mod guide {
     pub mod composing {}
     #[doc = include_str!("../docs/first-steps.md")]
     pub mod first_steps {}
+    #[doc = include_str!("../docs/context-and-dispatchers.md")]
+    pub mod context_and_dispatchers {}
     #[doc = include_str!("../docs/on-tokio.md")]
     pub mod on_tokio {}
     #[doc = include_str!("../docs/testing.md")]
