@@ -44,6 +44,8 @@ pub mod guide {
     pub mod first_steps {}
     #[doc = include_str!("../docs/context-and-dispatchers.md")]
     pub mod context_and_dispatchers {}
+    #[doc = include_str!("../docs/errors.md")]
+    pub mod errors {}
     #[doc = include_str!("../docs/failures.md")]
     pub mod failures {}
     #[doc = include_str!("../docs/on-tokio.md")]
