@@ -48,6 +48,8 @@ pub mod guide {
     pub mod errors {}
     #[doc = include_str!("../docs/failures.md")]
     pub mod failures {}
+    #[doc = include_str!("../docs/limits.md")]
+    pub mod limits {}
     #[doc = include_str!("../docs/on-tokio.md")]
     pub mod on_tokio {}
     #[doc = include_str!("../docs/testing.md")]
