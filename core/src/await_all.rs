@@ -53,6 +53,8 @@ impl Drop for Registered {
 /// The others go on after a failure: what cancels them is their scope, which fails with the same failure. Takes
 /// [`Deferred`](crate::Deferred)s by value or, if `T: Clone`, by reference; the same one may occur several times.
 ///
+/// Kotlin: `awaitAll`.
+///
 /// # Errors
 ///
 /// The failure or cancellation of the first member that ended with one.
@@ -60,6 +62,10 @@ impl Drop for Registered {
 /// # Cancel safety
 ///
 /// Dropping the future leaves the coroutines running in their scope; values of deferreds that were passed by value are lost.
+///
+/// # Panics
+///
+/// Where awaiting one of them would: see [`Deferred`](crate::Deferred#panics).
 ///
 /// ```
 /// use corox_core::{await_all, run_blocking};

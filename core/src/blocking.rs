@@ -31,6 +31,8 @@ use crate::with_context::{Named, elsewhere};
 /// Inside `f` the coroutine is the current one ([`Job::current`], [`is_active`](crate::is_active)), and
 /// [`run_blocking`](crate::run_blocking) is allowed.
 ///
+/// Kotlin: `runInterruptible`, which interrupts the thread.
+///
 /// # Errors
 ///
 /// The failure of `f`, a panic included; the cancellation.
@@ -94,6 +96,25 @@ impl Drop for Over {
 }
 
 /// Tells a [`blocking`] call that its coroutine was cancelled. Clones may go to other threads.
+///
+/// ```
+/// use corox_core::{blocking, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let (begin, begun) = tokio::sync::oneshot::channel();
+///     let job = scope.launch(blocking(move |cancel| {
+///         let _ = begin.send(());
+///         while !cancel.is_cancelled() {
+///             std::thread::yield_now(); // a step of the work
+///         }
+///         assert!(cancel.check().unwrap_err().is_cancellation());
+///         cancel.check()
+///     }));
+///     begun.await?;
+///     job.cancel_and_join().await;
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct CancelFlag {
     job: Job,
@@ -139,6 +160,7 @@ impl CancelFlag {
     ///     }));
     ///     begun.await?;
     ///     job.cancel_and_join().await;
+    ///     assert!(job.is_completed());
     ///     Ok(())
     /// }).unwrap();
     /// ```

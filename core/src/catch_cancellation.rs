@@ -21,6 +21,8 @@ use crate::section::SectionFuture;
 ///
 /// Outside coroutines it only awaits `future`.
 ///
+/// Kotlin: `try { .. } catch (e: CancellationException) { .. }`, which has to be told from failures and rethrown by hand.
+///
 /// # Errors
 ///
 /// [`CancellationError`], if `future` was dropped. `?` makes it the cancellation itself.
@@ -61,6 +63,8 @@ pub async fn catch_cancellation<F: Future>(future: F) -> Result<F::Output, Cance
 }
 
 /// As [`catch_cancellation`], for a future that gives a `Result`: one result, so that one place is tested.
+///
+/// Kotlin: the same.
 ///
 /// # Errors
 ///

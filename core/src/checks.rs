@@ -17,6 +17,8 @@ use crate::probe::{Reason, WaitReason};
 ///
 /// For loops that compute without suspending: nothing stops a body that never looks.
 ///
+/// Kotlin: `isActive`.
+///
 /// ```
 /// use corox_core::{is_active, run_blocking};
 ///
@@ -34,6 +36,8 @@ pub fn is_active() -> bool {
 }
 
 /// `Ok` while the current coroutine is active (and outside coroutines), else its cancellation, to be passed on with `?`.
+///
+/// Kotlin: `ensureActive`.
 ///
 /// # Errors
 ///
@@ -61,6 +65,8 @@ pub fn ensure_active() -> Result<()> {
 ///
 /// The coroutine goes to the very back of its dispatcher's queue. On [`Dispatcher::UNCONFINED`](crate::Dispatcher::UNCONFINED)
 /// it goes behind what waits on this thread to run in place, and does not suspend if that is nothing.
+///
+/// Kotlin: `yield`.
 ///
 /// # Cancel safety
 ///
@@ -115,6 +121,8 @@ fn nobody_waits() -> bool {
 
 /// Suspends until the coroutine is cancelled; never returns.
 ///
+/// Kotlin: `awaitCancellation`.
+///
 /// # Cancel safety
 ///
 /// There is nothing to lose.
@@ -124,7 +132,8 @@ fn nobody_waits() -> bool {
 ///
 /// run_blocking(async |scope| {
 ///     let job = scope.launch(async { await_cancellation().await });
-///     job.cancel();
+///     job.cancel_and_join().await;
+///     assert!(job.is_cancelled());
 ///     Ok(())
 /// }).unwrap();
 /// ```

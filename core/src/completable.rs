@@ -59,6 +59,8 @@ fn attach<S: Slot>(
 /// A failure of a child cancels it. It does not *handle* the failure: the child reports it to its
 /// [`ExceptionHandler`](crate::ExceptionHandler), unless some coroutine above the job accepts it.
 ///
+/// Kotlin: `CompletableJob`; the function `Job()`.
+///
 /// ```
 /// use corox_core::{CompletableJob, run_blocking};
 ///
@@ -76,6 +78,17 @@ pub struct CompletableJob(Job);
 
 impl CompletableJob {
     /// A job without parent.
+    ///
+    /// Kotlin: `Job()`.
+    ///
+    /// ```
+    /// use corox_core::CompletableJob;
+    ///
+    /// let job = CompletableJob::new();
+    /// assert!(job.is_active() && job.parent().is_none());
+    /// job.complete();
+    /// assert!(job.is_completed());
+    /// ```
     #[track_caller]
     #[must_use]
     #[allow(clippy::new_without_default)]
@@ -84,6 +97,8 @@ impl CompletableJob {
     }
 
     /// A child of `parent`, which waits for it and cancels it.
+    ///
+    /// Kotlin: `Job(parent)`.
     #[track_caller]
     #[must_use]
     pub fn child_of(parent: &Job) -> Self {
@@ -97,12 +112,16 @@ impl CompletableJob {
 
     /// Completes the job: `true` for the one call that did it, `false` if it was completed or cancelled before. It is final
     /// once its children have ended; until then it takes further children and can be cancelled.
+    ///
+    /// Kotlin: `CompletableJob.complete`.
     pub fn complete(&self) -> bool {
         self.0.end_body_less_unless(CANCELLING, || ())
     }
 
     /// Fails the job, which cancels its children and fails its parent: `true` for the one call that did it, `false` if it was
     /// completed or cancelled before. A cancellation as `error` cancels the job and leaves the parent alone.
+    ///
+    /// Kotlin: `CompletableJob.completeExceptionally`.
     ///
     /// ```
     /// use corox_core::{CompletableJob, Error};
@@ -138,6 +157,7 @@ impl fmt::Debug for CompletableJob {
     }
 }
 
+/// As the parent of what is launched with it.
 impl From<CompletableJob> for crate::CoroutineContext {
     fn from(job: CompletableJob) -> Self {
         job.0.into()
@@ -148,6 +168,8 @@ impl From<CompletableJob> for crate::CoroutineContext {
 /// to the child's [`ExceptionHandler`](crate::ExceptionHandler).
 ///
 /// Its own failure does go to its parent.
+///
+/// Kotlin: `SupervisorJob`.
 ///
 /// ```
 /// use corox_core::{Error, ExceptionHandler, SupervisorJob, run_blocking};
@@ -167,6 +189,24 @@ pub struct SupervisorJob(CompletableJob);
 
 impl SupervisorJob {
     /// A supervisor without parent.
+    ///
+    /// Kotlin: `SupervisorJob()`.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineScope, Error, SupervisorJob, run_blocking};
+    ///
+    /// let supervisor = SupervisorJob::new();
+    /// let scope = CoroutineScope::new(supervisor.clone());
+    /// let bad = scope.spawn(async { Err::<(), _>(Error::msg("no")) });
+    /// let good = scope.spawn(async { Ok(1) });
+    /// run_blocking(async |_| {
+    ///     assert!(bad.await.is_err());
+    ///     assert_eq!(good.await?, 1);
+    ///     Ok(())
+    /// }).unwrap();
+    /// assert!(supervisor.is_active());
+    /// supervisor.complete();
+    /// ```
     #[track_caller]
     #[must_use]
     #[allow(clippy::new_without_default)]
@@ -181,6 +221,8 @@ impl SupervisorJob {
     }
 
     /// A child of `parent`, which waits for it and cancels it.
+    ///
+    /// Kotlin: `SupervisorJob(parent)`.
     #[track_caller]
     #[must_use]
     pub fn child_of(parent: &Job) -> Self {
@@ -219,6 +261,7 @@ impl fmt::Debug for SupervisorJob {
     }
 }
 
+/// As the parent of what is launched with it.
 impl From<SupervisorJob> for crate::CoroutineContext {
     fn from(job: SupervisorJob) -> Self {
         job.0.into()
@@ -230,6 +273,8 @@ impl From<SupervisorJob> for crate::CoroutineContext {
 /// Derefs to [`Job`]. If `T: Clone` it is awaited itself, or by reference; otherwise take the one [`Deferred`] with
 /// [`into_deferred`](CompletableDeferred::into_deferred).
 ///
+/// Kotlin: `CompletableDeferred`.
+///
 /// ```
 /// use corox_core::{CompletableDeferred, run_blocking};
 ///
@@ -237,7 +282,9 @@ impl From<SupervisorJob> for crate::CoroutineContext {
 ///     let promise = CompletableDeferred::new();
 ///     let giver = promise.clone();
 ///     scope.launch(async move { giver.complete(42); });
-///     promise.await
+///     let answer = (&promise).await?;
+///     assert!(promise.job().is_completed());
+///     Ok(answer)
 /// }).unwrap();
 /// assert_eq!(answer, 42);
 /// ```
@@ -261,6 +308,8 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     }
 
     /// A deferred without parent.
+    ///
+    /// Kotlin: `CompletableDeferred()`.
     #[track_caller]
     #[must_use]
     #[allow(clippy::new_without_default)]
@@ -269,6 +318,19 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     }
 
     /// A child of `parent`, which waits for it and cancels it; a failure of it fails `parent`.
+    ///
+    /// Kotlin: `CompletableDeferred(parent)`.
+    ///
+    /// ```
+    /// use corox_core::{CompletableDeferred, Error, run_blocking};
+    ///
+    /// let error = run_blocking(async |scope| {
+    ///     let promise = CompletableDeferred::<i32>::child_of(scope.job());
+    ///     promise.fail(Error::msg("no answer"));
+    ///     Ok(())
+    /// }).unwrap_err();
+    /// assert_eq!(error.to_string(), "no answer");
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn child_of(parent: &Job) -> Self {
@@ -276,6 +338,8 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     }
 
     /// One that is complete already.
+    ///
+    /// Kotlin: `CompletableDeferred(value)`.
     ///
     /// ```
     /// use corox_core::{CompletableDeferred, run_blocking};
@@ -291,6 +355,8 @@ impl<T: Send + 'static> CompletableDeferred<T> {
 
     /// Completes it with `value`: `true` for the one call that did it. If it has children it waits for them, and a
     /// cancellation or a failure of a child in between takes the place of the value. A refused value is dropped.
+    ///
+    /// Kotlin: `CompletableDeferred.complete`.
     pub fn complete(&self, value: T) -> bool {
         self.try_complete(value).is_ok()
     }
@@ -300,6 +366,14 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     /// # Errors
     ///
     /// The value, if the deferred was completed, failed or cancelled before.
+    ///
+    /// ```
+    /// use corox_core::CompletableDeferred;
+    ///
+    /// let promise = CompletableDeferred::new();
+    /// assert_eq!(promise.try_complete(1), Ok(()));
+    /// assert_eq!(promise.try_complete(2), Err(2));
+    /// ```
     pub fn try_complete(&self, value: T) -> std::result::Result<(), T> {
         let mut value = Some(value);
         self.job.end_body_less_unless(CANCELLING, || {
@@ -311,13 +385,35 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     }
 
     /// Fails it: `true` for the one call that did it. A cancellation cancels it and leaves the parent alone.
+    ///
+    /// Kotlin: `CompletableDeferred.completeExceptionally`.
+    ///
+    /// ```
+    /// use corox_core::{CompletableDeferred, Error};
+    ///
+    /// let promise = CompletableDeferred::<i32>::new();
+    /// assert!(promise.fail(Error::msg("no answer")));
+    /// assert!(!promise.complete(1));
+    /// assert_eq!(promise.cause().unwrap().to_string(), "no answer");
+    /// ```
     #[doc(alias = "completeExceptionally")]
     pub fn fail(&self, error: impl Into<Error>) -> bool {
         self.job
             .cancel_tree_unless(error.into(), CANCELLING | BODY_ENDED)
     }
 
-    /// [`complete`](CompletableDeferred::complete) or [`fail`](CompletableDeferred::fail).
+    /// [`complete`](CompletableDeferred::complete) or [`fail`](CompletableDeferred::fail), as `result` says: `true` for the one
+    /// call that did it.
+    ///
+    /// Kotlin: `CompletableDeferred.completeWith`.
+    ///
+    /// ```
+    /// use corox_core::{CompletableDeferred, Error, run_blocking};
+    ///
+    /// let promise = CompletableDeferred::new();
+    /// assert!(promise.complete_with("7".parse::<i32>().map_err(Error::from)));
+    /// assert_eq!(run_blocking(async |_| (&promise).await).unwrap(), 7);
+    /// ```
     #[doc(alias = "completeWith")]
     pub fn complete_with(&self, result: Result<T>) -> bool {
         match result {
@@ -327,6 +423,17 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     }
 
     /// A view that can be awaited and cancelled, but not completed; each await gives a clone.
+    ///
+    /// Kotlin: `CompletableDeferred.asDeferred`.
+    ///
+    /// ```
+    /// use corox_core::{CompletableDeferred, run_blocking};
+    ///
+    /// let promise = CompletableDeferred::new();
+    /// let view = promise.as_deferred();
+    /// promise.complete(1);
+    /// assert_eq!(run_blocking(async |_| view.await).unwrap(), 1);
+    /// ```
     #[doc(alias = "asDeferred")]
     pub fn as_deferred(&self) -> Deferred<T>
     where
@@ -346,6 +453,7 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     ///     let (giver, deferred) = CompletableDeferred::new().into_deferred();
     ///     giver.complete(NotClone);
     ///     let NotClone = deferred.await?;
+    ///     assert!(giver.is_completed());
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -389,7 +497,7 @@ impl<T> fmt::Debug for CompletableDeferred<T> {
     }
 }
 
-/// Awaits a clone of the value.
+/// Awaits a clone of the value, as by `(&deferred).await` of a [`Deferred`].
 impl<T: Clone + Send + 'static> IntoFuture for CompletableDeferred<T> {
     type Output = Result<T>;
     type IntoFuture = Await<T>;
@@ -400,6 +508,7 @@ impl<T: Clone + Send + 'static> IntoFuture for CompletableDeferred<T> {
     }
 }
 
+/// As by value.
 impl<T: Clone + Send + 'static> IntoFuture for &CompletableDeferred<T> {
     type Output = Result<T>;
     type IntoFuture = Await<T>;
