@@ -17,11 +17,15 @@ use crate::thread_local_element::{LocalCell, ThreadLocalElement};
 
 /// A name for coroutines, shown in dumps, in [`thread_label`](crate::thread_label) and in error messages.
 ///
+/// Kotlin: `CoroutineName`.
+///
 /// ```
 /// use corox_core::{CoroutineName, run_blocking};
 ///
+/// let name = CoroutineName::new("loader");
+/// assert_eq!(name.as_str(), "loader");
 /// run_blocking(async |scope| {
-///     let job = scope.with(CoroutineName::new("loader")).launch(async {});
+///     let job = scope.with(name).launch(async {});
 ///     assert_eq!(job.name().as_deref(), Some("loader"));
 ///     Ok(())
 /// }).unwrap();
@@ -47,6 +51,8 @@ impl CoroutineName {
 /// Nothing waits for such a coroutine and nothing cancels it but its own [`Job`]; its failures go to its
 /// [`ExceptionHandler`]. For cleanup that must not be cancelled use [`non_cancellable`](crate::non_cancellable), which
 /// keeps the structure.
+///
+/// Kotlin: `NonCancellable`, as an argument of a builder.
 ///
 /// ```
 /// use corox_core::{NonCancellable, run_blocking};
@@ -74,11 +80,34 @@ pub(crate) enum Parent {
 /// Elements are [`Dispatcher`], [`CoroutineName`], [`ExceptionHandler`], [`Job`] (the parent), [`NonCancellable`] (no parent)
 /// and types of your own ([`ContextElement`]). `+` joins them; of two of a kind the right one counts.
 ///
+/// Kotlin: `CoroutineContext`.
+///
 /// ```
 /// use corox_core::{CoroutineContext, CoroutineName, Dispatcher};
 ///
 /// let context = Dispatcher::IO + CoroutineName::new("a") + CoroutineName::new("b");
-/// assert_eq!(context.name().map(|name| name.as_str().to_owned()), Some("b".to_owned()));
+/// assert_eq!(context.dispatcher(), Some(&Dispatcher::IO));
+/// assert_eq!(context.name().unwrap().as_str(), "b");
+/// assert!(context.exception_handler().is_none() && context.job().is_none());
+/// assert!(CoroutineContext::empty().is_empty() && !context.is_empty());
+/// ```
+///
+/// One that has a job, such as the [current](CoroutineContext::current) one, can be asked and cancelled as that job:
+///
+/// ```
+/// use corox_core::{CoroutineContext, await_cancellation, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let child = scope.launch(async { await_cancellation().await });
+///     let context = CoroutineContext::current();
+///     assert!(context.job().unwrap().ptr_eq(scope.job()));
+///     context.cancel_children();
+///     assert!(child.is_cancelled() && context.is_active());
+///     context.ensure_active()?;
+///     context.cancel();
+///     assert!(context.ensure_active().is_err());
+///     Ok(())
+/// }).unwrap_err();
 /// ```
 #[derive(Clone, Default)]
 pub struct CoroutineContext {
@@ -91,6 +120,8 @@ pub struct CoroutineContext {
 
 impl CoroutineContext {
     /// The set without elements.
+    ///
+    /// Kotlin: `EmptyCoroutineContext`.
     #[must_use]
     #[doc(alias = "EmptyCoroutineContext")]
     pub fn empty() -> Self {
@@ -99,6 +130,8 @@ impl CoroutineContext {
 
     /// The elements of the coroutine or scope that this code runs in, its [`Job`] among them; outside coroutines the empty
     /// set.
+    ///
+    /// Kotlin: `currentCoroutineContext()`, `coroutineContext`.
     ///
     /// ```
     /// use corox_core::{CoroutineContext, CoroutineName, run_blocking};
@@ -139,24 +172,32 @@ impl CoroutineContext {
     }
 
     /// The dispatcher, if the set has one.
+    ///
+    /// Kotlin: `context[ContinuationInterceptor]`.
     #[must_use]
     pub fn dispatcher(&self) -> Option<&Dispatcher> {
         self.dispatcher.as_ref()
     }
 
     /// The name, if the set has one.
+    ///
+    /// Kotlin: `context[CoroutineName]`.
     #[must_use]
     pub fn name(&self) -> Option<&CoroutineName> {
         self.name.as_ref()
     }
 
     /// The handler, if the set has one.
+    ///
+    /// Kotlin: `context[CoroutineExceptionHandler]`.
     #[must_use]
     pub fn exception_handler(&self) -> Option<&ExceptionHandler> {
         self.handler.as_ref()
     }
 
     /// The element of your own type `E`, if the set has one.
+    ///
+    /// Kotlin: `CoroutineContext.get`.
     ///
     /// ```
     /// use corox_core::{ContextElement, CoroutineContext, CoroutineName};
@@ -181,6 +222,19 @@ impl CoroutineContext {
     }
 
     /// The set without its elements of your own type `E`.
+    ///
+    /// Kotlin: `CoroutineContext.minusKey`.
+    ///
+    /// ```
+    /// use corox_core::{ContextElement, CoroutineContext, CoroutineName};
+    ///
+    /// struct RequestId(u32);
+    /// impl ContextElement for RequestId {}
+    ///
+    /// let context = CoroutineContext::from(RequestId(7)) + CoroutineName::new("a");
+    /// let rest = context.without::<RequestId>();
+    /// assert!(rest.get::<RequestId>().is_none() && rest.name().is_some());
+    /// ```
     #[must_use]
     #[doc(alias = "minusKey")]
     pub fn without<E: ContextElement>(mut self) -> Self {
@@ -189,6 +243,8 @@ impl CoroutineContext {
     }
 
     /// Whether the job in the set is active; `true` without one.
+    ///
+    /// Kotlin: `CoroutineContext.isActive`.
     #[must_use]
     #[doc(alias = "isActive")]
     pub fn is_active(&self) -> bool {
@@ -196,6 +252,8 @@ impl CoroutineContext {
     }
 
     /// [`Job::ensure_active`] of the job in the set; `Ok` without one.
+    ///
+    /// Kotlin: `CoroutineContext.ensureActive`.
     ///
     /// # Errors
     ///
@@ -206,6 +264,8 @@ impl CoroutineContext {
     }
 
     /// Cancels the job in the set; does nothing without one.
+    ///
+    /// Kotlin: `CoroutineContext.cancel`.
     #[track_caller]
     pub fn cancel(&self) {
         if let Some(job) = self.job() {
@@ -214,6 +274,8 @@ impl CoroutineContext {
     }
 
     /// Cancels each child of the job in the set; does nothing without one.
+    ///
+    /// Kotlin: `CoroutineContext.cancelChildren`.
     #[track_caller]
     #[doc(alias = "cancelChildren")]
     pub fn cancel_children(&self) {
@@ -223,6 +285,8 @@ impl CoroutineContext {
     }
 
     /// The job, if the set has one: that of the current coroutine, or the parent that a coroutine is to get.
+    ///
+    /// Kotlin: `CoroutineContext.job`, which throws without one; `context[Job]`.
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         match &self.parent {
@@ -232,6 +296,16 @@ impl CoroutineContext {
     }
 
     /// This set with the elements of `other` over it.
+    ///
+    /// Kotlin: `CoroutineContext.plus`.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineName, Dispatcher};
+    ///
+    /// let context = (Dispatcher::IO + CoroutineName::new("a")).merge(CoroutineName::new("b"));
+    /// assert_eq!(context.name().unwrap().as_str(), "b");
+    /// assert_eq!(context.dispatcher(), Some(&Dispatcher::IO));
+    /// ```
     #[must_use]
     #[doc(alias = "plus")]
     pub fn merge(self, other: impl IntoContext) -> Self {
@@ -258,6 +332,7 @@ impl fmt::Debug for CoroutineContext {
     }
 }
 
+/// The set of this one element.
 impl<E: ContextElement> From<E> for CoroutineContext {
     fn from(element: E) -> Self {
         CoroutineContext {
@@ -267,6 +342,7 @@ impl<E: ContextElement> From<E> for CoroutineContext {
     }
 }
 
+/// The set of this one element.
 impl From<Dispatcher> for CoroutineContext {
     fn from(dispatcher: Dispatcher) -> Self {
         CoroutineContext {
@@ -282,12 +358,14 @@ impl From<&Dispatcher> for CoroutineContext {
     }
 }
 
+/// The set of this one dispatcher, which goes on to belong to its owner.
 impl From<&OwnedDispatcher> for CoroutineContext {
     fn from(owned: &OwnedDispatcher) -> Self {
         Dispatcher::from(owned).into()
     }
 }
 
+/// The set of this one element.
 impl From<CoroutineName> for CoroutineContext {
     fn from(name: CoroutineName) -> Self {
         CoroutineContext {
@@ -297,6 +375,7 @@ impl From<CoroutineName> for CoroutineContext {
     }
 }
 
+/// The set of this one element.
 impl From<ExceptionHandler> for CoroutineContext {
     fn from(handler: ExceptionHandler) -> Self {
         CoroutineContext {
@@ -306,6 +385,7 @@ impl From<ExceptionHandler> for CoroutineContext {
     }
 }
 
+/// The set of this job, as the parent of what is launched with it.
 impl From<Job> for CoroutineContext {
     fn from(job: Job) -> Self {
         CoroutineContext {
@@ -315,12 +395,14 @@ impl From<Job> for CoroutineContext {
     }
 }
 
+/// As by value.
 impl From<&Job> for CoroutineContext {
     fn from(job: &Job) -> Self {
         job.clone().into()
     }
 }
 
+/// The set that says: no parent.
 impl From<NonCancellable> for CoroutineContext {
     fn from(_: NonCancellable) -> Self {
         CoroutineContext {
@@ -330,6 +412,7 @@ impl From<NonCancellable> for CoroutineContext {
     }
 }
 
+/// [`merge`](CoroutineContext::merge).
 impl<R: IntoContext> Add<R> for CoroutineContext {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -337,6 +420,7 @@ impl<R: IntoContext> Add<R> for CoroutineContext {
     }
 }
 
+/// This element with those of the right side over it.
 impl<R: IntoContext> Add<R> for CoroutineName {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -344,6 +428,7 @@ impl<R: IntoContext> Add<R> for CoroutineName {
     }
 }
 
+/// This element with those of the right side over it.
 impl<R: IntoContext> Add<R> for ExceptionHandler {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -351,6 +436,7 @@ impl<R: IntoContext> Add<R> for ExceptionHandler {
     }
 }
 
+/// This element with those of the right side over it.
 impl<R: IntoContext> Add<R> for Job {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -358,6 +444,7 @@ impl<R: IntoContext> Add<R> for Job {
     }
 }
 
+/// This element with those of the right side over it.
 impl<R: IntoContext> Add<R> for CompletableJob {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -365,6 +452,7 @@ impl<R: IntoContext> Add<R> for CompletableJob {
     }
 }
 
+/// This element with those of the right side over it.
 impl<R: IntoContext> Add<R> for SupervisorJob {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -372,6 +460,7 @@ impl<R: IntoContext> Add<R> for SupervisorJob {
     }
 }
 
+/// This element with those of the right side over it.
 impl<R: IntoContext> Add<R> for NonCancellable {
     type Output = CoroutineContext;
     fn add(self, other: R) -> CoroutineContext {
@@ -382,6 +471,7 @@ impl<R: IntoContext> Add<R> for NonCancellable {
 // `Dispatcher` belongs to the scheduler crate: its sums are written out for each element.
 macro_rules! dispatcher_plus {
     ($($({$parameter:ident: $bound:ident})? $element:ty),* $(,)?) => {$(
+        /// This dispatcher with the elements of the right side over it.
         impl$(<$parameter: $bound>)? Add<$element> for Dispatcher {
             type Output = CoroutineContext;
             fn add(self, other: $element) -> CoroutineContext {
@@ -389,6 +479,7 @@ macro_rules! dispatcher_plus {
             }
         }
 
+        /// As its dispatcher.
         impl$(<$parameter: $bound>)? Add<$element> for &OwnedDispatcher {
             type Output = CoroutineContext;
             fn add(self, other: $element) -> CoroutineContext {

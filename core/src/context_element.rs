@@ -14,10 +14,10 @@ use crate::into_context::IntoContext;
 /// [`with_context`](crate::with_context) or `+`, and read it with [`CoroutineContext::get`]. A context holds one value of
 /// each type; a second one takes the place of the first.
 ///
-/// The provided methods make of it what Kotlin calls a `ThreadContextElement` and a `CopyableThreadContextElement`.
-///
 /// `Dispatcher::IO + RequestId(7)` does not compile, for neither `+` nor `Dispatcher` belongs to your crate; write
 /// `RequestId(7).plus(Dispatcher::IO)`, or call `with` twice.
+///
+/// Kotlin: `CoroutineContext.Element`; by its provided methods also `ThreadContextElement` and `CopyableThreadContextElement`.
 ///
 /// ```
 /// use corox_core::{ContextElement, CoroutineContext, Dispatcher, run_blocking};
@@ -51,6 +51,8 @@ pub trait ContextElement: Send + Sync + 'static {
     /// put back what was there before. A panic of the coroutine does not pass through `slice`. A scope inside the coroutine
     /// that changes the element has its slices inside those of the coroutine, so each sees its own. Of several elements the
     /// one that was added first is outermost.
+    ///
+    /// Kotlin: `ThreadContextElement.updateThreadContext` and `restoreThreadContext`, in one.
     ///
     /// # Panics
     ///
@@ -91,7 +93,36 @@ pub trait ContextElement: Send + Sync + 'static {
     /// What a launched coroutine gets instead of this very value: `None`, the default, shares the value.
     ///
     /// For values with state of their own that a child must not share with its siblings. Asked by `launch` and `spawn`, at
-    /// the call; not by [`with_context`](crate::with_context) and inline scopes, which go on with the value.
+    /// the call. [`with_context`](crate::with_context) asks it of an element that it is given; it and inline scopes go on with
+    /// what they inherit.
+    ///
+    /// Kotlin: `CopyableThreadContextElement.copyForChild`.
+    ///
+    /// ```
+    /// use corox_core::{ContextElement, CoroutineContext, run_blocking};
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// #[derive(Default)]
+    /// struct Steps(AtomicU32);
+    /// impl ContextElement for Steps {
+    ///     fn copy_for_child(&self) -> Option<Self> {
+    ///         Some(Steps::default())
+    ///     }
+    /// }
+    ///
+    /// /// The number of this step of the coroutine.
+    /// fn step() -> u32 {
+    ///     CoroutineContext::current().get::<Steps>().unwrap().0.fetch_add(1, Ordering::Relaxed)
+    /// }
+    ///
+    /// run_blocking(async |scope| {
+    ///     let scope = scope + Steps::default();
+    ///     for _ in 0..2 {
+    ///         assert_eq!(scope.spawn(async { Ok((step(), step())) }).await?, (0, 1));
+    ///     }
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[must_use]
     #[doc(alias = "copyForChild")]
     fn copy_for_child(&self) -> Option<Self>
@@ -105,6 +136,28 @@ pub trait ContextElement: Send + Sync + 'static {
     ///
     /// Asked where a coroutine or [`with_context`](crate::with_context) is started with `overriding`; a `+` between two
     /// contexts just replaces.
+    ///
+    /// Kotlin: `CopyableThreadContextElement.mergeForChild`.
+    ///
+    /// ```
+    /// use corox_core::{ContextElement, CoroutineContext, run_blocking};
+    ///
+    /// struct Tags(Vec<&'static str>);
+    /// impl ContextElement for Tags {
+    ///     fn merge_for_child(&self, overriding: &Self) -> Option<Self> {
+    ///         Some(Tags([&self.0[..], &overriding.0[..]].concat()))
+    ///     }
+    /// }
+    ///
+    /// run_blocking(async |scope| {
+    ///     let scope = scope + Tags(vec!["http"]);
+    ///     let tags = scope.with(Tags(vec!["login"])).spawn(async {
+    ///         Ok(CoroutineContext::current().get::<Tags>().unwrap().0.clone())
+    ///     });
+    ///     assert_eq!(tags.await?, ["http", "login"]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[must_use]
     #[doc(alias = "mergeForChild")]
     fn merge_for_child(&self, overriding: &Self) -> Option<Self>
@@ -116,6 +169,37 @@ pub trait ContextElement: Send + Sync + 'static {
     }
 
     /// Whether `other` would take the place of this value: always, unless one type stands for several keys.
+    ///
+    /// With several values of one type in a context, [`get`](CoroutineContext::get) finds the first; each is
+    /// [around](ContextElement::around) the slices.
+    ///
+    /// Kotlin: whether `Element.key` is the same.
+    ///
+    /// ```
+    /// use corox_core::{ContextElement, run_blocking};
+    /// use std::cell::RefCell;
+    ///
+    /// thread_local!(static OPEN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) });
+    ///
+    /// struct Span(&'static str);
+    /// impl ContextElement for Span {
+    ///     fn around(&self, slice: &mut dyn FnMut()) {
+    ///         OPEN.with_borrow_mut(|open| open.push(self.0));
+    ///         slice();
+    ///         OPEN.with_borrow_mut(|open| open.pop());
+    ///     }
+    ///     fn is_replaced_by(&self, other: &Self) -> bool {
+    ///         self.0 == other.0
+    ///     }
+    /// }
+    ///
+    /// run_blocking(async |scope| {
+    ///     scope.with(Span("request").plus(Span("query"))).launch(async {
+    ///         assert_eq!(OPEN.with_borrow(Vec::clone), ["request", "query"]);
+    ///     });
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[must_use]
     fn is_replaced_by(&self, other: &Self) -> bool
     where
@@ -126,6 +210,8 @@ pub trait ContextElement: Send + Sync + 'static {
     }
 
     /// This element with the elements of `other` over it: what `+` is for the elements of the library.
+    ///
+    /// Kotlin: `CoroutineContext.plus`.
     #[must_use]
     fn plus(self, other: impl IntoContext) -> CoroutineContext
     where

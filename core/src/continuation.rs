@@ -9,6 +9,9 @@
 //!  Cancelled -- one late resume --> Ignored <-------+
 //! ```
 //!
+//! In a coroutine that is cancelled already it begins as `Cancelled`. A poll in a coroutine that is not cancelled gives the
+//! cause of a `Cancelled` or `Ignored` one, and leaves the state.
+//!
 //! The lock is a leaf: wakers, handlers, undo callbacks and values are called and dropped after it is released.
 
 use std::fmt;
@@ -245,6 +248,22 @@ impl<T> Drop for Handles<T> {
 /// all are dropped without a resume the coroutine gets an error that says so. A handler of
 /// [`on_cancellation`](CancellableContinuation::on_cancellation) that holds a clone is kept until the coroutine is resumed or
 /// cancelled, and so rules that error out.
+///
+/// Kotlin: `CancellableContinuation`.
+///
+/// ```
+/// use corox_core::{run_blocking, suspend_cancellable};
+///
+/// let n = run_blocking(async |_| {
+///     suspend_cancellable(|continuation| {
+///         assert!(continuation.is_active());
+///         assert!(continuation.resume(7).is_ok());
+///         assert!(continuation.is_completed() && !continuation.is_cancelled());
+///         assert!(continuation.resume(8).is_err());
+///     }).await
+/// }).unwrap();
+/// assert_eq!(n, 7);
+/// ```
 pub struct CancellableContinuation<T>(Arc<Handles<T>>);
 
 impl<T> Clone for CancellableContinuation<T> {
@@ -268,6 +287,8 @@ impl<T: Send> CancellableContinuation<T> {
     /// [`resume_or_undo`](CancellableContinuation::resume_or_undo) is the form for values that must not be just dropped. One
     /// resume after a cancellation is accepted and ignored, for who resumes cannot know.
     ///
+    /// Kotlin: `CancellableContinuation.resume`.
+    ///
     /// # Errors
     ///
     /// The value, if the continuation was resumed before.
@@ -282,9 +303,32 @@ impl<T: Send> CancellableContinuation<T> {
     /// It runs on the thread that drops the coroutine's body, or on this one if the coroutine was cancelled before. A panic of
     /// `undo` is reported as uncaught.
     ///
+    /// Kotlin: `CancellableContinuation.resume` with `onCancellation`.
+    ///
     /// # Errors
     ///
     /// The value, if the continuation was resumed before; `undo` is then not called.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, suspend_cancellable};
+    /// use std::sync::mpsc;
+    ///
+    /// run_blocking(async |scope| {
+    ///     let (send, receive) = tokio::sync::oneshot::channel();
+    ///     let job = scope.launch(async {
+    ///         let _file: String = suspend_cancellable(|continuation| {
+    ///             let _ = send.send(continuation);
+    ///         }).await?;
+    ///         Ok(())
+    ///     });
+    ///     let (undone, back) = mpsc::channel();
+    ///     let continuation = receive.await?;
+    ///     continuation.resume_or_undo("open file".to_owned(), move |_cause, file| undone.send(file).unwrap())?;
+    ///     job.cancel_and_join().await; // before it has run again
+    ///     assert_eq!(back.try_recv()?, "open file");
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[doc(alias = "onCancellation")]
     pub fn resume_or_undo(
         &self,
@@ -309,9 +353,22 @@ impl<T: Send> CancellableContinuation<T> {
     ///
     /// A failure is not overtaken by a cancellation that comes after it, unless the body is dropped.
     ///
+    /// Kotlin: `CancellableContinuation.resumeWithException`.
+    ///
     /// # Errors
     ///
     /// The error, if the continuation was resumed before.
+    ///
+    /// ```
+    /// use corox_core::{Error, run_blocking, suspend_cancellable};
+    ///
+    /// let error = run_blocking(async |_| {
+    ///     suspend_cancellable::<(), _>(|continuation| {
+    ///         let _ = continuation.fail(Error::msg("refused"));
+    ///     }).await
+    /// }).unwrap_err();
+    /// assert_eq!(error.to_string(), "refused");
+    /// ```
     #[track_caller]
     #[doc(alias = "resumeWithException")]
     pub fn fail(&self, error: impl Into<Error>) -> Result<(), ResumeError<Error>> {
@@ -327,9 +384,22 @@ impl<T: Send> CancellableContinuation<T> {
     /// Resumes with the result of an operation: [`resume`](CancellableContinuation::resume) or
     /// [`fail`](CancellableContinuation::fail).
     ///
+    /// Kotlin: `Continuation.resumeWith`.
+    ///
     /// # Errors
     ///
     /// The result, if the continuation was resumed before.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, suspend_cancellable};
+    ///
+    /// let n: i32 = run_blocking(async |_| {
+    ///     suspend_cancellable(|continuation| {
+    ///         let _ = continuation.resume_with("7".parse());
+    ///     }).await
+    /// }).unwrap();
+    /// assert_eq!(n, 7);
+    /// ```
     #[track_caller]
     #[doc(alias = "resumeWith")]
     pub fn resume_with<E: Into<Error>>(
@@ -352,6 +422,20 @@ impl<T: Send> CancellableContinuation<T> {
 
     /// Cancels this suspension alone, not the coroutine: the handler is called, and `suspend_cancellable` returns `cause`.
     /// `false` if it was resumed or cancelled before.
+    ///
+    /// Kotlin: `CancellableContinuation.cancel`.
+    ///
+    /// ```
+    /// use corox_core::{Error, is_active, run_blocking, suspend_cancellable};
+    ///
+    /// run_blocking(async |_| {
+    ///     let outcome = suspend_cancellable::<(), _>(|continuation| {
+    ///         assert!(continuation.cancel(Error::cancellation("not needed")));
+    ///     }).await;
+    ///     assert!(outcome.unwrap_err().is_cancellation() && is_active());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn cancel(&self, cause: Error) -> bool {
         self.cell().cancel(cause)
     }
@@ -359,12 +443,34 @@ impl<T: Send> CancellableContinuation<T> {
     /// Has `handler` called once if the suspension is cancelled, also between the resume and the coroutine's next turn: to
     /// take back what was begun. At once, if it is cancelled already.
     ///
-    /// It is called with the cause, on the thread that drops the coroutine's body. It should be quick and not block; a panic
-    /// is reported as uncaught.
+    /// It is called with the cause, on the thread that drops the coroutine's body or calls
+    /// [`cancel`](CancellableContinuation::cancel). It should be quick and not block; a panic is reported as uncaught.
+    ///
+    /// Kotlin: `CancellableContinuation.invokeOnCancellation`.
     ///
     /// # Panics
     ///
     /// If there is a handler already: put both into one closure.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, suspend_cancellable};
+    /// use std::sync::mpsc;
+    ///
+    /// run_blocking(async |scope| {
+    ///     let (send, receive) = tokio::sync::oneshot::channel();
+    ///     let (stop, stopped) = mpsc::channel();
+    ///     let job = scope.launch(async {
+    ///         suspend_cancellable::<(), _>(|continuation| {
+    ///             continuation.on_cancellation(move |_cause| stop.send("stop").unwrap());
+    ///             let _ = send.send(continuation);
+    ///         }).await
+    ///     });
+    ///     let _operation = receive.await?; // has the continuation
+    ///     job.cancel_and_join().await;
+    ///     assert_eq!(stopped.try_recv()?, "stop");
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[track_caller]
     #[doc(alias = "invokeOnCancellation")]
     pub fn on_cancellation(&self, handler: impl FnOnce(&Error) + Send + 'static) {
@@ -394,6 +500,8 @@ impl<T: Send> CancellableContinuation<T> {
     }
 
     /// Whether it still waits to be resumed.
+    ///
+    /// Kotlin: `CancellableContinuation.isActive`.
     #[must_use]
     #[doc(alias = "isActive")]
     pub fn is_active(&self) -> bool {
@@ -401,6 +509,8 @@ impl<T: Send> CancellableContinuation<T> {
     }
 
     /// Whether it was resumed or cancelled.
+    ///
+    /// Kotlin: `CancellableContinuation.isCompleted`.
     #[must_use]
     #[doc(alias = "isCompleted")]
     pub fn is_completed(&self) -> bool {
@@ -408,6 +518,8 @@ impl<T: Send> CancellableContinuation<T> {
     }
 
     /// Whether it was cancelled: by [`cancel`](CancellableContinuation::cancel), or because the coroutine's body was dropped.
+    ///
+    /// Kotlin: `CancellableContinuation.isCancelled`.
     #[must_use]
     #[doc(alias = "isCancelled")]
     pub fn is_cancelled(&self) -> bool {
@@ -431,6 +543,21 @@ impl<T> fmt::Debug for CancellableContinuation<T> {
 }
 
 /// A continuation was resumed a second time; has what it was resumed with.
+///
+/// Kotlin: the `IllegalStateException` of a second resume.
+///
+/// ```
+/// use corox_core::{run_blocking, suspend_cancellable};
+///
+/// run_blocking(async |_| {
+///     suspend_cancellable(|continuation| {
+///         assert!(continuation.resume("first").is_ok());
+///         let refused = continuation.resume("second").unwrap_err();
+///         assert!(!refused.was_cancelled());
+///         assert_eq!(refused.into_inner(), "second");
+///     }).await
+/// }).unwrap();
+/// ```
 pub struct ResumeError<V> {
     value: V,
     cancelled: bool,

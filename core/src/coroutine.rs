@@ -19,12 +19,19 @@ use crate::job_context::JobContext;
 
 /// When and where the body of a new coroutine begins to run.
 ///
+/// Kotlin: `CoroutineStart`.
+///
 /// ```
 /// use corox_core::{CoroutineStart, run_blocking};
 ///
 /// run_blocking(async |scope| {
-///     let job = scope.start(CoroutineStart::Undispatched).launch(async { println!("before launch returns") });
-///     job.join().await;
+///     let now = scope.start(CoroutineStart::Undispatched).launch(async {});
+///     assert!(now.is_completed());
+///     let soon = scope.start(CoroutineStart::Default).launch(async {});
+///     assert!(soon.is_active());
+///     let never = scope.start(CoroutineStart::Lazy).launch(async {});
+///     assert!(!never.is_active());
+///     never.cancel();
 ///     Ok(())
 /// }).unwrap();
 /// ```

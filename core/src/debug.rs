@@ -16,6 +16,19 @@ static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Whether coroutines get numbers: in builds with debug assertions, or as the environment variable `COROX_DEBUG` (`on`,
 /// `off`) or [`set_debug_mode`] say.
+///
+/// Kotlin: the system property `kotlinx.coroutines.debug` (`DEBUG_PROPERTY_NAME`).
+///
+/// ```
+/// use corox_core::{debug_mode, run_blocking, set_debug_mode};
+///
+/// set_debug_mode(false);
+/// assert!(!debug_mode());
+/// run_blocking(async |scope| {
+///     assert_eq!(scope.job().id(), None);
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[must_use]
 #[doc(alias = "DEBUG_PROPERTY_NAME")]
 #[doc(alias = "DEBUG_PROPERTY_VALUE_AUTO")]
@@ -86,6 +99,8 @@ fn name_of(job: &Job) -> &str {
 }
 
 /// The name of the thread and, in debug mode, of the coroutine that runs on it: `main @coroutine#2`.
+///
+/// Kotlin: the name of the thread in debug mode.
 ///
 /// ```
 /// use corox_core::{CoroutineName, run_blocking, set_debug_mode, thread_label};

@@ -144,13 +144,16 @@ impl<T> Drop for PutBack<'_, T> {
 /// An `Err` that is a [cancellation](Error::is_cancellation) of the deferred counts as a failure of a coroutine that lets
 /// it escape with `?`: the deferred was cancelled, the coroutine that awaits it was not.
 ///
+/// Kotlin: `Deferred`.
+///
 /// # Cancel safety
 ///
 /// Dropping the future of an await leaves the value with the deferred: await it again.
 ///
 /// # Panics
 ///
-/// Awaiting inside the very coroutine that is waited for, or in one below it, panics: it would wait for itself.
+/// Awaiting inside the very coroutine that is waited for, or in one below it, panics: it would wait for itself. So does the
+/// await of a lazy one where [`Job::start`] would.
 ///
 /// ```
 /// use corox_core::run_blocking;
@@ -158,6 +161,7 @@ impl<T> Drop for PutBack<'_, T> {
 /// let sum = run_blocking(async |scope| {
 ///     let one = scope.spawn(async { Ok(1) });
 ///     let two = scope.spawn(async { Ok(2) });
+///     assert!(two.job().is_active());
 ///     Ok(one.await? + two.await?)
 /// }).unwrap();
 /// assert_eq!(sum, 3);
@@ -190,9 +194,11 @@ impl<T: Send + 'static> Deferred<T> {
 
     /// The result of a deferred that has ended; `None` while it has not.
     ///
+    /// Kotlin: `Deferred.getCompleted`, which throws while it has not ended.
+    ///
     /// # Errors
     ///
-    /// Inside the `Some`: the failure or cancellation that ended it.
+    /// Inside the `Some`: the failure or cancellation that ended it; an error that says so, if an await has taken the value.
     ///
     /// ```
     /// use corox_core::run_blocking;
@@ -224,6 +230,20 @@ impl<T: Send + 'static> Deferred<T> {
     }
 
     /// The failure or cancellation of a deferred that has ended with one; `None` if it has not ended or ended normally.
+    ///
+    /// Kotlin: `Deferred.getCompletionExceptionOrNull`, which throws while it has not ended.
+    ///
+    /// ```
+    /// use corox_core::{Error, run_blocking, supervisor_scope};
+    ///
+    /// run_blocking(async |_| supervisor_scope(async |scope| {
+    ///     let failed = scope.spawn(async { Err::<(), _>(Error::msg("no")) });
+    ///     assert!(failed.completion_error().is_none()); // it has not ended
+    ///     failed.join().await;
+    ///     assert_eq!(failed.completion_error().unwrap().to_string(), "no");
+    ///     Ok(())
+    /// }).await).unwrap();
+    /// ```
     #[must_use]
     #[doc(alias = "getCompletionExceptionOrNull")]
     pub fn completion_error(&self) -> Option<Error> {
@@ -352,7 +372,9 @@ impl<T: Send + 'static> Future for Await<T> {
     }
 }
 
-/// Awaits the value, by move if this is the only handle.
+/// Awaits the value, by move if this is the only handle; see [the type](Deferred#cancel-safety).
+///
+/// Kotlin: `Deferred.await`.
 impl<T: Send + 'static> IntoFuture for Deferred<T> {
     type Output = Result<T>;
     type IntoFuture = Await<T>;
@@ -363,7 +385,7 @@ impl<T: Send + 'static> IntoFuture for Deferred<T> {
     }
 }
 
-/// Awaits a clone of the value.
+/// Awaits a clone of the value; otherwise as by value.
 impl<T: Clone + Send + 'static> IntoFuture for &Deferred<T> {
     type Output = Result<T>;
     type IntoFuture = Await<T>;
