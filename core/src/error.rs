@@ -10,6 +10,17 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 /// `Result` with the library's [`Error`]; the type that bodies of coroutines return.
+///
+/// ```
+/// fn half(n: u32) -> corox_core::Result<u32> {
+///     Ok(n.checked_div(2).unwrap_or_default())
+/// }
+///
+/// fn main() -> corox_core::Result {
+///     assert_eq!(half(4)?, 2);
+///     Ok(())
+/// }
+/// ```
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// Why a coroutine, scope or job did not end normally: a failure, a panic or a cancellation.
@@ -24,6 +35,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// The other way, a `Box<dyn std::error::Error + Send + Sync>` is not itself an error, and `?` does not take it (``the trait
 /// `Sized` is not implemented``): [`.or_fail()?`](crate::OrFail) does, and with the feature `anyhow` also for `anyhow::Error`,
 /// into which an `Error` then converts.
+///
+/// Kotlin: `Throwable`; here there is one type, which is asked what it is.
 ///
 /// ```
 /// use corox_core::{Error, Result};
@@ -92,6 +105,8 @@ impl Error {
 
     /// A failure that is only a message.
     ///
+    /// Kotlin: `IllegalStateException(message)`, or whatever is thrown with a message.
+    ///
     /// ```
     /// let error = corox_core::Error::msg(format!("no such key: {}", 7));
     /// assert_eq!(error.to_string(), "no such key: 7");
@@ -137,6 +152,8 @@ impl Error {
     /// A cancellation, to pass to [`Job::cancel_with`](crate::Job::cancel_with), or to return from a body that wants to
     /// end as cancelled.
     ///
+    /// Kotlin: `CancellationException(message)`.
+    ///
     /// ```
     /// let error = corox_core::Error::cancellation("not needed any more");
     /// assert!(error.is_cancellation());
@@ -153,6 +170,8 @@ impl Error {
     }
 
     /// A cancellation that has a failure as its cause.
+    ///
+    /// Kotlin: `CancellationException(message, cause)`.
     ///
     /// ```
     /// use corox_core::Error;
@@ -237,6 +256,8 @@ impl Error {
     }
 
     /// Whether this is a cancellation: a normal, quiet end that never fails a parent and is never reported.
+    ///
+    /// Kotlin: `is CancellationException`.
     #[must_use]
     pub fn is_cancellation(&self) -> bool {
         matches!(self.0.kind, Kind::Cancellation { .. })
@@ -245,6 +266,16 @@ impl Error {
     /// Whether this is the expiry of a [`with_timeout`](crate::with_timeout).
     ///
     /// What `with_timeout` returns is one, and a failure; the scope inside sees a cancellation that is one.
+    ///
+    /// Kotlin: `is TimeoutCancellationException`, which is a cancellation there.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, with_timeout};
+    /// use std::time::Duration;
+    ///
+    /// let error = run_blocking(async |_| with_timeout(Duration::ZERO, async |_| Ok(())).await).unwrap_err();
+    /// assert!(error.is_timeout() && !error.is_cancellation());
+    /// ```
     #[must_use]
     #[doc(alias = "TimeoutCancellationException")]
     pub fn is_timeout(&self) -> bool {
@@ -255,12 +286,31 @@ impl Error {
     }
 
     /// Whether this is a panic of a coroutine's body or of a destructor in it.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, supervisor_scope};
+    ///
+    /// run_blocking(async |_| supervisor_scope(async |scope| {
+    ///     let none: Vec<u32> = Vec::new();
+    ///     let broken = scope.spawn(async move { Ok(none[0]) });
+    ///     assert!(broken.await.unwrap_err().is_panic());
+    ///     Ok(())
+    /// }).await).unwrap();
+    /// ```
     #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.0.kind, Kind::Panic { .. })
     }
 
     /// Whether both are the same error (not merely equal ones): clones of one value.
+    ///
+    /// ```
+    /// use corox_core::Error;
+    ///
+    /// let error = Error::msg("no");
+    /// assert!(error.ptr_eq(&error.clone()));
+    /// assert!(!error.ptr_eq(&Error::msg("no")));
+    /// ```
     #[must_use]
     pub fn ptr_eq(&self, other: &Error) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -280,6 +330,19 @@ impl Error {
 
     /// The library error behind this one: the failure that led to a cancellation, the foreign cancellation that a body let
     /// escape, the cancellation that a time-out was inside its scope.
+    ///
+    /// Kotlin: `Throwable.cause`.
+    ///
+    /// ```
+    /// use corox_core::{CompletableJob, Error};
+    ///
+    /// let job = CompletableJob::new();
+    /// let child = CompletableJob::child_of(&job);
+    /// let failure = Error::msg("disk full");
+    /// job.fail(failure.clone());
+    /// let cancelled = child.cause().unwrap();
+    /// assert!(cancelled.is_cancellation() && cancelled.cause().unwrap().ptr_eq(&failure));
+    /// ```
     #[must_use]
     pub fn cause(&self) -> Option<&Error> {
         match &self.0.kind {
@@ -290,6 +353,21 @@ impl Error {
     }
 
     /// Other failures of the same tree that came after this one, each once, in the order in which they arrived.
+    ///
+    /// Kotlin: `Throwable.suppressedExceptions`.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineStart, Error, run_blocking};
+    ///
+    /// let error = run_blocking(async |scope| {
+    ///     scope.launch(async { Err::<(), _>(Error::msg("first")) });
+    ///     // Begins to run even if it was cancelled before.
+    ///     scope.start(CoroutineStart::Atomic).launch(async { Err::<(), _>(Error::msg("second")) });
+    ///     Ok(())
+    /// }).unwrap_err();
+    /// assert_eq!(error.to_string(), "first");
+    /// assert_eq!(error.suppressed()[0].to_string(), "second");
+    /// ```
     #[must_use]
     #[doc(alias = "suppressedExceptions")]
     pub fn suppressed(&self) -> Vec<Error> {
@@ -297,6 +375,12 @@ impl Error {
     }
 
     /// Where the error arose: the `?`, the constructor, or the launch of the coroutine that panicked.
+    ///
+    /// ```
+    /// let line = line!() + 1;
+    /// let error = corox_core::Error::msg("no");
+    /// assert_eq!(error.location().line(), line);
+    /// ```
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.0.arose
@@ -304,6 +388,20 @@ impl Error {
 
     /// Where the failure was awaited on its way: the awaits of deferreds and the scopes, in order, each place once, the first
     /// 16 of them. Cancellations do not keep them.
+    ///
+    /// Kotlin: the recovered stack trace.
+    ///
+    /// ```
+    /// use corox_core::{Error, run_blocking, supervisor_scope};
+    ///
+    /// let error = run_blocking(async |_| {
+    ///     supervisor_scope(async |scope| {
+    ///         scope.spawn(async { Err::<(), _>(Error::msg("no")) }).await
+    ///     }).await
+    /// }).unwrap_err();
+    /// // The await of the deferred, the scope, the root.
+    /// assert_eq!(error.awaited_at().len(), 3);
+    /// ```
     #[must_use]
     pub fn awaited_at(&self) -> Vec<&'static Location<'static>> {
         self.0.awaited.lock().places.clone()
@@ -513,12 +611,14 @@ impl<E: Failure> From<E> for Error {
     }
 }
 
+/// [`into_std`](Error::into_std) in a box, for `?` in functions that return one.
 impl From<Error> for Box<dyn StdError + Send + Sync> {
     fn from(error: Error) -> Self {
         Box::new(error.into_std())
     }
 }
 
+/// As with `Send + Sync`.
 impl From<Error> for Box<dyn StdError> {
     fn from(error: Error) -> Self {
         Box::new(error.into_std())
@@ -535,6 +635,15 @@ impl From<Error> for anyhow::Error {
 }
 
 /// An [`Error`] as a `std::error::Error`; see [`Error::into_std`].
+///
+/// ```
+/// use corox_core::Error;
+///
+/// let error = Error::msg("no");
+/// let source = error.clone().into_std();
+/// assert!(source.get_ref().ptr_eq(&error));
+/// assert!(Error::from(source).ptr_eq(&error)); // as by `?`
+/// ```
 #[derive(Clone)]
 pub struct StdErrorOf(Error);
 
@@ -567,12 +676,29 @@ impl StdError for StdErrorOf {
 /// The current coroutine was cancelled: what [`catch_cancellation`](crate::catch_cancellation) gives.
 ///
 /// `?` turns it into the [`Error`] that it carries, a cancellation.
+///
+/// Kotlin: the `CancellationException` that a `catch` gets.
+///
+/// ```
+/// use corox_core::{Error, await_cancellation, catch_cancellation, run_blocking, yield_now};
+///
+/// run_blocking(async |scope| {
+///     let job = scope.launch(async {
+///         let cancelled = catch_cancellation(await_cancellation()).await.unwrap_err();
+///         assert_eq!(cancelled.cause().to_string(), "not needed");
+///         Err::<(), _>(cancelled.into_error())
+///     });
+///     yield_now().await;
+///     job.cancel_with(Error::cancellation("not needed"));
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[derive(Clone)]
 #[doc(alias = "CancellationException")]
 pub struct CancellationError(pub(crate) Error);
 
 impl CancellationError {
-    /// What the coroutine was cancelled with: a cancellation, or the failure that cancelled it.
+    /// What the coroutine was cancelled with: a cancellation, whose [cause](Error::cause) is the failure if one led to it.
     #[must_use]
     pub fn cause(&self) -> &Error {
         &self.0

@@ -22,6 +22,8 @@ type Callback = dyn Fn(&Job, &Error) + Send + Sync;
 /// It is called synchronously on the thread on which the coroutine completes, before anybody can see it as completed. A
 /// panic of the handler is caught and reported to the fallback, with the original failure.
 ///
+/// Kotlin: `CoroutineExceptionHandler`.
+///
 /// ```
 /// use corox_core::{Error, ExceptionHandler, Result, run_blocking, supervisor_scope};
 /// use std::sync::mpsc;
@@ -42,6 +44,8 @@ pub struct ExceptionHandler(Arc<Callback>);
 
 impl ExceptionHandler {
     /// A handler that calls `handle` with the responsible coroutine and its failure.
+    ///
+    /// Kotlin: `CoroutineExceptionHandler { context, exception -> .. }`.
     #[doc(alias = "handleException")]
     pub fn new(handle: impl Fn(&Job, &Error) + Send + Sync + 'static) -> Self {
         ExceptionHandler(Arc::new(handle))
@@ -85,6 +89,8 @@ impl Drop for UncaughtHandlerGuard {
 ///
 /// Each handler is called in turn. While there is none, such failures are written to stderr and, as an error event, to
 /// `tracing`.
+///
+/// Kotlin: a `CoroutineExceptionHandler` among the services; on the JVM `Thread.setDefaultUncaughtExceptionHandler`.
 ///
 /// ```
 /// use corox_core::{Error, ExceptionHandler, GlobalScope, add_uncaught_handler, run_blocking};

@@ -18,6 +18,8 @@ use crate::section::SectionFuture;
 
 /// Cleanup after a future: [`finally`](FinallyExt::finally) may borrow, [`finally_launch`](FinallyExt::finally_launch)
 /// survives even a drop by foreign code.
+///
+/// Kotlin: `try { .. } finally { withContext(NonCancellable) { .. } }`.
 pub trait FinallyExt: Future + Sized {
     /// Awaits this future and then `cleanup`: after a normal end, after a panic, and after a cancellation by corox.
     ///
@@ -36,13 +38,20 @@ pub trait FinallyExt: Future + Sized {
     ///
     /// ```
     /// use corox_core::{FinallyExt, await_cancellation, run_blocking, yield_now};
+    /// use std::sync::mpsc;
     ///
     /// run_blocking(async |scope| {
-    ///     let job = scope.launch(async {
-    ///         await_cancellation().finally(async { println!("closed") }).await
+    ///     let (close, closed) = mpsc::channel();
+    ///     let job = scope.launch(async move {
+    ///         let cleanup = async {
+    ///             yield_now().await; // may suspend
+    ///             close.send("closed").unwrap();
+    ///         };
+    ///         await_cancellation().finally(cleanup).await
     ///     });
     ///     yield_now().await;
-    ///     job.cancel_and_join().await; // prints "closed" before it returns
+    ///     job.cancel_and_join().await;
+    ///     assert_eq!(closed.try_recv()?, "closed");
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -74,16 +83,23 @@ pub trait FinallyExt: Future + Sized {
     ///
     /// With the panic of this future. A panic of the cleanup fails the enclosing coroutine.
     ///
+    /// # Cancel safety
+    ///
+    /// A cancellation by corox runs the cleanup, and so does a drop by foreign code once the future was polled.
+    ///
     /// ```
     /// use corox_core::{FinallyExt, await_cancellation, run_blocking};
     /// use futures_util::future::{select, ready};
     /// use std::pin::pin;
+    /// use std::sync::mpsc;
     ///
+    /// let (close, closed) = mpsc::channel();
     /// run_blocking(async |_| {
-    ///     let upload = await_cancellation().finally_launch(|| async { println!("connection closed") });
+    ///     let upload = await_cancellation().finally_launch(move || async move { close.send("closed").unwrap() });
     ///     select(pin!(upload), ready(())).await; // foreign code drops `upload`
     ///     Ok(())
     /// }).unwrap(); // and the scope waits for its cleanup
+    /// assert_eq!(closed.try_recv(), Ok("closed"));
     /// ```
     #[track_caller]
     fn finally_launch<G, C>(self, cleanup: G) -> impl Future<Output = Self::Output>
