@@ -4,6 +4,34 @@
 //! job is cancelling and none of its own *holders* is left: the scopes, sections and boundaries inside it that have begun
 //! and not ended (decision 1). `driver` has the rule in full.
 //!
+//! ```text
+//!                          1
+//!        Free <--------------------------> Held
+//!         |                2                 |
+//!         | 3                                | 3
+//!         v                1                 v         4: a holder was polled, or the body woke itself
+//!   Cancelled, free <--------------> Cancelled, held ----+
+//!         |                2               | ^           |
+//!         |                                | +-----------+
+//!         | 5                              | 6: nobody polls the holders
+//!         v                                v
+//!         +-------> the body is dropped <--+
+//! ```
+//!
+//! 1. `Hold::take`: a scope or `with_context` begins in the body (`scope_builders::open`, `with_context::dispatched`), or a
+//!    boundary or `finally` (`section`).
+//! 2. The drop of the last `Hold`, when that has ended. In a cancelled job it wakes the frame.
+//! 3. `job::cancel::cancel_down`: the job is marked, and the frame woken, by its own waker or, a section, by its entry in the
+//!    list of the job.
+//! 4. `Driver::poll_cancelled`, or `Driver::probe` if it finds the same: the body is polled on. Whoever was polled is known by
+//!    `Hold::note_poll`.
+//! 5. `Driver::poll_end`, before a poll that is not the first one, or `poll_cancelled` after one that gives `Pending`.
+//! 6. `Driver::probe`, after it has woken the holders and they were not polled.
+//!
+//! From each state the body may also end by itself: `Ready`, or a panic. And it is dropped without a look at the holders
+//! (`Driver::abandon`) where a launched coroutine was cancelled before its first poll, and when the owner of the driver is
+//! dropped.
+//!
 //! The root frame of a coroutine or scope lives inside its job; a boundary or `finally` has no job and makes a [`Section`].
 
 use std::cell::RefCell;

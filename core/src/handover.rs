@@ -1,4 +1,19 @@
 //! Handing a coroutine to its dispatcher, which may refuse it, lose it, or panic (D-15, J-39).
+//!
+//! ```text
+//!   hand_over: noted for this thread -- dispatch --+-- takes the task -------------> runs it, now or later
+//!                                                  |
+//!                                                  +-- rejects it -----------------> cancelled; the task goes to the
+//!                                                  |                                 process's own pool, or is dropped
+//!                                                  |                                 if that rejects it, too
+//!                                                  +-- drops it (and may panic) ---> noted by dropped_in_handover; the body
+//!                                                  |                                 ends when dispatch has returned
+//!                                                  +-- panics, and keeps it -------> fails; the body ends when the task
+//!                                                                                    runs or is dropped
+//! ```
+//!
+//! The note is for the third case: there the destructor of the body runs inside of the dispatcher, and the job may end only when
+//! it is known whether that panics, too. It is made for custom dispatchers only; those of the scheduler do not do so.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -17,6 +17,24 @@ mod sealed {
 
 /// The outputs that a body of [`launch`](crate::CoroutineScope::launch) may have: `()`, [`Result<()>`](crate::Result), and
 /// `!` (a body that loops for ever).
+///
+/// ```
+/// use corox_core::{Error, delay, run_blocking};
+/// use std::time::Duration;
+///
+/// run_blocking(async |scope| {
+///     scope.launch(async {});
+///     scope.launch(async { Ok::<(), Error>(()) });
+///     let ticks = scope.launch(async {
+///         loop {
+///             delay(Duration::from_millis(1)).await;
+///         }
+///     });
+///     ticks.cancel_and_join().await;
+///     assert!(ticks.is_cancelled());
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a launched coroutine must give `()`, `corox::Result<()>` or `!`, not `{Self}`",
     label = "this body gives `{Self}`: end it with `;`, or use `spawn` in place of `launch`",

@@ -22,6 +22,8 @@ use crate::scope_builders::inline;
 /// then. The first failure cancels the coroutines that run, they are awaited, and the failure is returned; what is left of
 /// the items is dropped.
 ///
+/// Kotlin: `flatMapMerge(concurrency) { .. }` of a flow, which does not keep the order.
+///
 /// # Errors
 ///
 /// The first failure; the cancellation.

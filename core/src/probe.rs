@@ -71,13 +71,26 @@ impl fmt::Display for Detail {
     }
 }
 
-/// Keeps the probes installed; see [`install`].
+/// Keeps the probes installed until it is dropped; see [`install`].
 #[derive(Debug)]
 #[must_use = "dropping the guard removes the probes"]
 #[doc(alias = "DebugProbes.uninstall")]
 pub struct Installed(());
 
 /// Installs the probes until the guard is dropped. Several guards may exist; the last one clears the registry (P-1).
+///
+/// Kotlin: `DebugProbes.install`, `DebugProbes.withDebugProbes`.
+///
+/// ```
+/// use corox_core::probe;
+///
+/// let probes = probe::install();
+/// let more = probe::install();
+/// drop(probes);
+/// assert!(probe::is_installed());
+/// drop(more);
+/// assert!(!probe::is_installed());
+/// ```
 #[doc(alias = "DebugProbes.install")]
 #[doc(alias = "withDebugProbes")]
 pub fn install() -> Installed {
@@ -101,6 +114,12 @@ impl Drop for Installed {
 }
 
 /// Whether some guard of [`install`] is alive.
+///
+/// Kotlin: `DebugProbes.isInstalled`.
+///
+/// ```
+/// assert!(!corox_core::probe::is_installed());
+/// ```
 #[must_use]
 #[doc(alias = "DebugProbes.isInstalled")]
 pub fn is_installed() -> bool {
@@ -130,6 +149,21 @@ pub(crate) fn forget(job: &JobCore) {
 }
 
 /// The live coroutines, scopes and body-less jobs that are known, in the order of their creation.
+///
+/// Kotlin: `DebugProbes.dumpCoroutinesInfo`.
+///
+/// ```
+/// use corox_core::{probe, run_blocking};
+///
+/// let _probes = probe::install();
+/// run_blocking(async |scope| {
+///     let job = scope.launch(async {});
+///     let live = probe::live();
+///     assert!(live[0].ptr_eq(scope.job()) && live[1].ptr_eq(&job));
+///     Ok(())
+/// }).unwrap();
+/// assert!(probe::live().is_empty());
+/// ```
 #[must_use]
 #[doc(alias = "dumpCoroutinesInfo")]
 pub fn live() -> Vec<Job> {
@@ -137,7 +171,9 @@ pub fn live() -> Vec<Job> {
     jobs.iter().filter_map(Weak::upgrade).map(Job).collect()
 }
 
-/// What a coroutine waits for, where.
+/// What a coroutine waits for, where; from [`waits_of`].
+///
+/// Kotlin: `CoroutineInfo.lastObservedStackTrace`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "CoroutineInfo")]
@@ -153,7 +189,25 @@ pub struct WaitInfo {
 }
 
 /// What the coroutine or scope `job` waits for at this moment, as far as the library's own suspension points know; several
-/// entries if it waits inside a combinator.
+/// entries if it waits inside a combinator. Empty if it waits for nothing, or for a future of other code, or if it began to
+/// wait before the probes were [installed](install).
+///
+/// ```
+/// use corox_core::{delay, probe, run_blocking, yield_now};
+/// use std::time::Duration;
+///
+/// let _probes = probe::install();
+/// run_blocking(async |scope| {
+///     let line = line!() + 1;
+///     let job = scope.launch(async { delay(Duration::from_secs(60)).await });
+///     yield_now().await;
+///     let wait = &probe::waits_of(&job)[0];
+///     assert_eq!((wait.what, &*wait.detail, wait.location.line()), ("delay", "60s", line));
+///     assert!(!wait.by_coroutines);
+///     job.cancel();
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[must_use]
 #[doc(alias = "lastObservedStackTrace")]
 pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
@@ -174,6 +228,22 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
 /// The tree of the live jobs as text: a line each, indented by depth, with state, launch site and what it waits for.
 ///
 /// Below a depth of 40 the indentation stops, and each line begins with its depth.
+///
+/// Kotlin: `DebugProbes.dumpCoroutines`, and `DebugProbes.printJob` for the indentation.
+///
+/// ```
+/// use corox_core::{CoroutineName, probe, run_blocking};
+///
+/// let _probes = probe::install();
+/// run_blocking(async |scope| {
+///     scope.with(CoroutineName::new("loader")).launch(async {});
+///     let dump = probe::dump();
+///     let lines: Vec<_> = dump.lines().collect();
+///     assert!(lines[0].contains("BlockingCoroutine{Active}"));
+///     assert!(lines[1].starts_with("    \"loader#") && lines[1].contains(", launched at "));
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[must_use]
 #[doc(alias = "dumpCoroutines")]
 pub fn dump() -> String {
@@ -184,6 +254,15 @@ pub fn dump() -> String {
 const DEEPEST_INDENT: usize = 40;
 
 /// As [`dump`], of the given jobs only.
+///
+/// Kotlin: `DebugProbes.printJob`, `DebugProbes.printScope`.
+///
+/// ```
+/// use corox_core::{CompletableJob, probe};
+///
+/// let job = CompletableJob::new();
+/// assert!(probe::dump_of(&[job.as_ref().clone()]).starts_with("JobImpl{Active}@"));
+/// ```
 #[must_use]
 #[doc(alias = "jobToString")]
 #[doc(alias = "printJob")]
@@ -231,7 +310,7 @@ pub fn dump_of(jobs: &[Job]) -> String {
     text
 }
 
-/// The name of a kind of wait.
+/// The name of a kind of wait, for a [`WaitReason`]; a `static` of whoever waits.
 #[derive(Debug)]
 pub struct Reason(
     /// What a dump calls it.
@@ -241,14 +320,22 @@ pub struct Reason(
 /// What a suspension point notes while it is pending; taken back when dropped. For the leaf futures of libraries.
 ///
 /// ```
-/// use corox_core::probe::{Reason, WaitReason};
+/// use corox_core::probe::{self, Reason, WaitReason};
+/// use corox_core::{Job, run_blocking};
 ///
-/// // Whoever has the lock is a coroutine.
-/// let mut reason = WaitReason::here(&Reason("my_lock")).by_coroutines();
-/// // in `poll`, before `Pending`:
-/// reason.note(|| "table 7".to_owned());
-/// // and before `Ready`:
-/// reason.end();
+/// let _probes = probe::install();
+/// run_blocking(async |_| {
+///     // Whoever has the lock is a coroutine.
+///     let mut reason = WaitReason::here(&Reason("my_lock")).by_coroutines();
+///     // In `poll`, before `Pending`:
+///     reason.note(|| "table 7".to_owned());
+///     let waits = probe::waits_of(&Job::current().unwrap());
+///     assert_eq!((waits[0].what, waits[0].location), ("my_lock", reason.location()));
+///     // And before `Ready`:
+///     reason.end();
+///     assert!(probe::waits_of(&Job::current().unwrap()).is_empty());
+///     Ok(())
+/// }).unwrap();
 /// ```
 #[derive(Debug)]
 pub struct WaitReason {
@@ -267,7 +354,15 @@ impl WaitReason {
         WaitReason::at(what, Location::caller())
     }
 
-    /// A reason at `location`.
+    /// A reason at `location`: for a future that was made at another line than that of its first poll.
+    ///
+    /// ```
+    /// use corox_core::probe::{Reason, WaitReason};
+    /// use std::panic::Location;
+    ///
+    /// let here = Location::caller();
+    /// assert_eq!(WaitReason::at(&Reason("my_lock"), here).location(), here);
+    /// ```
     #[must_use]
     pub fn at(what: &'static Reason, location: &'static Location<'static>) -> Self {
         WaitReason {
@@ -291,7 +386,7 @@ impl WaitReason {
         self.by_coroutines = by_coroutines;
     }
 
-    /// Where.
+    /// Where the code waits.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.location
@@ -306,6 +401,20 @@ impl WaitReason {
     }
 
     /// As [`note`](WaitReason::note), of a wait for `duration`, which becomes a text only for whoever looks.
+    ///
+    /// ```
+    /// use corox_core::probe::{self, Reason, WaitReason};
+    /// use corox_core::{Job, run_blocking};
+    /// use std::time::Duration;
+    ///
+    /// let _probes = probe::install();
+    /// run_blocking(async |_| {
+    ///     let mut reason = WaitReason::here(&Reason("my_timer"));
+    ///     reason.note_duration(Duration::from_millis(5));
+    ///     assert_eq!(probe::waits_of(&Job::current().unwrap())[0].detail, "5ms");
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[inline]
     pub fn note_duration(&mut self, duration: Duration) {
         if is_installed() && self.noted.1 == 0 {

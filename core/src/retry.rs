@@ -15,6 +15,8 @@ type Predicate = dyn Fn(&Error, u32) -> bool + Send + Sync;
 /// A cancellation is not tried again: neither that of the own coroutine, which ends it at its next suspension, nor an error
 /// that is one, unless [`retry_if`](Retry::retry_if) says so.
 ///
+/// Kotlin: `Flow.retry` and `Flow.retryWhen`, for a single call.
+///
 /// ```
 /// use corox_core::{Error, Retry, run_blocking};
 /// use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,6 +50,16 @@ impl Retry {
     /// # Panics
     ///
     /// If `attempts` is 0.
+    ///
+    /// ```
+    /// use corox_core::{Error, Retry, Result, run_blocking};
+    ///
+    /// let mut calls = 0;
+    /// let outcome: Result<()> = run_blocking(async |_| {
+    ///     Retry::new(2).run(|| { calls += 1; async { Err(Error::msg("down")) } }).await
+    /// });
+    /// assert_eq!((outcome.unwrap_err().suppressed().len(), calls), (1, 2));
+    /// ```
     #[track_caller]
     pub fn new(attempts: u32) -> Self {
         assert!(
@@ -66,15 +78,41 @@ impl Retry {
     }
 
     /// Pauses of `pause` between attempts.
+    ///
+    /// ```
+    /// use corox_core::{Error, Retry};
+    /// use corox_test::run_test;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |t| {
+    ///     let retry = Retry::new(3).fixed(Duration::from_secs(10));
+    ///     let outcome = retry.run(|| async { Err::<(), _>(Error::msg("down")) }).await;
+    ///     assert!(outcome.is_err());
+    ///     assert_eq!(t.current_time(), Duration::from_secs(20));
+    /// });
+    /// ```
     pub fn fixed(self, pause: Duration) -> Self {
         self.exponential(pause, 1.0, Duration::MAX)
     }
 
-    /// A first pause of `first`, each further one `factor` times the one before, up to `most`.
+    /// A first pause of `first`, each further one `factor` times the one before, up to `most`: exponential backoff.
     ///
     /// # Panics
     ///
     /// If `factor` is below 1, or not a number.
+    ///
+    /// ```
+    /// use corox_core::{Error, Retry};
+    /// use corox_test::run_test;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |t| {
+    ///     let retry = Retry::new(5).exponential(Duration::from_secs(1), 2.0, Duration::from_secs(5));
+    ///     let outcome = retry.run(|| async { Err::<(), _>(Error::msg("down")) }).await;
+    ///     assert!(outcome.is_err());
+    ///     assert_eq!(t.current_time(), Duration::from_secs(1 + 2 + 4 + 5));
+    /// });
+    /// ```
     #[track_caller]
     pub fn exponential(mut self, first: Duration, factor: f64, most: Duration) -> Self {
         assert!(
@@ -90,9 +128,26 @@ impl Retry {
     /// Shortens each pause by a random part of it, up to `fraction`, so that many who failed together do not come back
     /// together.
     ///
+    /// With 1 it is the "full jitter" of M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), with 0.5
+    /// the "equal jitter".
+    ///
     /// # Panics
     ///
     /// If `fraction` is not within 0 to 1.
+    ///
+    /// ```
+    /// use corox_core::{Error, Retry};
+    /// use corox_test::run_test;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |t| {
+    ///     let retry = Retry::new(2).fixed(Duration::from_secs(10)).jitter(0.5);
+    ///     let outcome = retry.run(|| async { Err::<(), _>(Error::msg("down")) }).await;
+    ///     assert!(outcome.is_err());
+    ///     let pause = t.current_time().as_secs_f64();
+    ///     assert!((5.0..=10.001).contains(&pause), "{pause}");
+    /// });
+    /// ```
     #[track_caller]
     pub fn jitter(mut self, fraction: f64) -> Self {
         assert!(
@@ -104,12 +159,47 @@ impl Retry {
     }
 
     /// Makes the [`jitter`](Retry::jitter) the same in each run, for tests.
+    ///
+    /// ```
+    /// use corox_core::{Error, Retry};
+    /// use corox_test::run_test;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |t| {
+    ///     let retry = Retry::new(2).fixed(Duration::from_secs(10)).jitter(1.0).seed(7);
+    ///     let mut pauses = Vec::new();
+    ///     for _ in 0..2 {
+    ///         let before = t.current_time();
+    ///         let outcome = retry.run(|| async { Err::<(), _>(Error::msg("down")) }).await;
+    ///         assert!(outcome.is_err());
+    ///         pauses.push(t.current_time() - before);
+    ///     }
+    ///     assert_eq!(pauses[0], pauses[1]);
+    /// });
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
     /// Tries again only if `predicate` says so, given the error and the number of the attempt that failed, from 1.
+    ///
+    /// Kotlin: the predicate of `Flow.retry`.
+    ///
+    /// ```
+    /// use corox_core::{Error, Retry, run_blocking};
+    ///
+    /// let mut calls = 0;
+    /// let outcome = run_blocking(async |_| {
+    ///     let retry = Retry::new(9).retry_if(|error, attempt| error.to_string() == "busy" && attempt < 5);
+    ///     retry.run(|| {
+    ///         calls += 1;
+    ///         let text = if calls < 3 { "busy" } else { "gone" };
+    ///         async move { Err::<(), _>(Error::msg(text)) }
+    ///     }).await
+    /// });
+    /// assert_eq!((outcome.unwrap_err().to_string(), calls), ("gone".to_owned(), 3));
+    /// ```
     pub fn retry_if(
         mut self,
         predicate: impl Fn(&Error, u32) -> bool + Send + Sync + 'static,
@@ -133,7 +223,7 @@ impl Retry {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the attempt, or the pause.
+    /// Dropping the future drops the attempt, or the pause; the failures so far are lost.
     pub async fn run<T, F, Fut>(&self, mut operation: F) -> Result<T>
     where
         F: FnMut() -> Fut, // `|| async { .. }`; what attempts change is a `Cell` or an atomic

@@ -28,6 +28,8 @@ use crate::shim::Home;
 /// (`tokio::task::block_in_place`). Inside a coroutine of another `run_blocking` the same loop goes on, with its other
 /// coroutines, timers and I/O; the nested root is *not* a child of that coroutine.
 ///
+/// Kotlin: `runBlocking`, without a context: `scope.with(..)` or [`with_context`](crate::with_context) inside of it gives one.
+///
 /// # Errors
 ///
 /// The failure of the body or of a child, or the cancellation of the root.

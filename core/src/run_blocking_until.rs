@@ -47,6 +47,8 @@ use crate::time::delay;
 /// The signals are awaited on a thread of their own. If the thread of this call is kept busy by a body that does not suspend,
 /// what still runs is told in time, but the call returns only when the body lets it.
 ///
+/// Kotlin: no counterpart; on the JVM a shutdown hook that cancels and joins the root.
+///
 /// # Errors
 ///
 /// After a signal, an [`Interrupted`], unless a failure of the body or a child came first. Otherwise as `run_blocking`; and
@@ -255,6 +257,36 @@ fn what_runs_below(root: &Job) -> Vec<StillRunning> {
 }
 
 /// Coroutines that did not end within the grace of [`run_blocking_until`], launched at one place.
+///
+/// ```
+/// use corox_core::{Interrupted, blocking, run_blocking_until};
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// let (end, ended) = mpsc::channel::<()>();
+/// // One signal, when the call has begun; the second one never comes.
+/// let (begin, begun) = tokio::sync::oneshot::channel();
+/// let mut begun = Some(begun);
+/// let signal = move || {
+///     let begun = begun.take();
+///     async move {
+///         match begun {
+///             Some(begun) => begun.await.unwrap(),
+///             None => std::future::pending().await,
+///         }
+///     }
+/// };
+/// let error = run_blocking_until(signal, Duration::from_millis(1), async |_| {
+///     blocking(move |_| {
+///         let _ = begin.send(());
+///         let _ = ended.recv(); // does not look at its flag
+///         Ok(())
+///     }).await
+/// }).unwrap_err();
+/// let left = error.downcast_ref::<Interrupted>().unwrap().still_running();
+/// assert_eq!((left.len(), left[0].count, left[0].is_cleanup), (1, 1, false));
+/// drop(end);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StillRunning {
@@ -282,6 +314,26 @@ impl fmt::Display for StillRunning {
 }
 
 /// A signal ended [`run_blocking_until`]: what its [`Error`] was made from.
+///
+/// ```
+/// use corox_core::{Interrupted, await_cancellation, run_blocking_until};
+/// use std::time::Duration;
+///
+/// let mut signals = 0;
+/// let signal = move || {
+///     signals += 1;
+///     let first = signals == 1;
+///     async move { if !first { std::future::pending().await } }
+/// };
+/// let error = run_blocking_until(signal, Duration::from_secs(1), async |_| {
+///     await_cancellation().await;
+///     # #[allow(unreachable_code)]
+///     Ok(())
+/// }).unwrap_err();
+/// let interrupted = error.downcast_ref::<Interrupted>().unwrap();
+/// assert!(interrupted.still_running().is_empty());
+/// assert_eq!(interrupted.to_string(), "interrupted");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interrupted {
     still_running: Vec<StillRunning>,

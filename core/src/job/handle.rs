@@ -20,6 +20,8 @@ use crate::{debug, frame};
 /// A `Job` is a cheap clone of a reference. **Dropping it cancels nothing and detaches nothing**: the coroutine belongs to
 /// its scope, not to its handle.
 ///
+/// Kotlin: `Job`.
+///
 /// ```
 /// use corox_core::{await_cancellation, run_blocking};
 ///
@@ -28,6 +30,23 @@ use crate::{debug, frame};
 ///     assert!(job.is_active());
 ///     job.cancel_and_join().await;
 ///     assert!(job.is_cancelled() && job.is_completed());
+///     Ok(())
+/// }).unwrap();
+/// ```
+///
+/// ```
+/// use corox_core::{CoroutineName, JobState, await_cancellation, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let line = line!() + 1;
+///     let job = scope.with(CoroutineName::new("idle")).launch(async { await_cancellation().await });
+///     assert_eq!((job.name().as_deref(), job.location().line()), (Some("idle"), line));
+///     assert!(job.parent().unwrap().ptr_eq(scope.job()));
+///     assert!(scope.job().children()[0].ptr_eq(&job));
+///     assert_eq!(job.state(), JobState::Active);
+///     job.cancel();
+///     assert_eq!(job.state(), JobState::Cancelling);
+///     assert!(job.cause().unwrap().is_cancellation());
 ///     Ok(())
 /// }).unwrap();
 /// ```
@@ -57,6 +76,8 @@ impl Job {
 
     /// The job of the coroutine or scope that this code runs in; `None` outside coroutines.
     ///
+    /// Kotlin: `currentCoroutineContext().job`.
+    ///
     /// ```
     /// use corox_core::{Job, run_blocking};
     ///
@@ -79,6 +100,8 @@ impl Job {
     }
 
     /// True from the start until the job is cancelled, has failed or is complete; also while it waits for children.
+    ///
+    /// Kotlin: `Job.isActive`.
     #[must_use]
     #[doc(alias = "isActive")]
     pub fn is_active(&self) -> bool {
@@ -87,6 +110,8 @@ impl Job {
     }
 
     /// True once body and children have ended, however they ended.
+    ///
+    /// Kotlin: `Job.isCompleted`.
     #[must_use]
     #[doc(alias = "isCompleted")]
     pub fn is_completed(&self) -> bool {
@@ -94,6 +119,8 @@ impl Job {
     }
 
     /// True from the moment of the cancellation or failure, for ever.
+    ///
+    /// Kotlin: `Job.isCancelled`.
     #[must_use]
     #[doc(alias = "isCancelled")]
     pub fn is_cancelled(&self) -> bool {
@@ -101,6 +128,8 @@ impl Job {
     }
 
     /// Starts a lazy job: `true` for the one call that did it; `false` if it was started or cancelled before.
+    ///
+    /// Kotlin: `Job.start`.
     ///
     /// # Panics
     ///
@@ -133,6 +162,8 @@ impl Job {
     /// Every coroutine below is marked before the call returns; each drops its body when it is next polled. The parent is
     /// not affected. A second cancellation, and one after the end, do nothing. A lazy job that was not started ends at once.
     ///
+    /// Kotlin: `Job.cancel()`.
+    ///
     /// ```
     /// use corox_core::{await_cancellation, run_blocking};
     ///
@@ -153,6 +184,8 @@ impl Job {
 
     /// As [`cancel`](Job::cancel), with a cause; the first cause stays. A cause that is not a cancellation is wrapped in one
     /// (to fail a job use [`CompletableJob::fail`](crate::CompletableJob::fail)).
+    ///
+    /// Kotlin: `Job.cancel(cause)`, `Job.cancel(message, cause)`.
     ///
     /// ```
     /// use corox_core::{Error, await_cancellation, run_blocking};
@@ -176,12 +209,15 @@ impl Job {
 
     /// Cancels each child that the job has now; the job itself stays active.
     ///
+    /// Kotlin: `Job.cancelChildren`.
+    ///
     /// ```
     /// use corox_core::{await_cancellation, run_blocking};
     ///
     /// run_blocking(async |scope| {
-    ///     scope.launch(async { await_cancellation().await });
+    ///     let child = scope.launch(async { await_cancellation().await });
     ///     scope.job().cancel_children();
+    ///     assert!(child.is_cancelled() && scope.is_active());
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -195,13 +231,18 @@ impl Job {
 
     /// The cause of a cancelled or failed job: the cancellation or the failure; `None` for one that is active or has ended
     /// normally.
+    ///
+    /// Kotlin: `Job.getCancellationException`, which wraps a failure.
     #[must_use]
     #[doc(alias = "getCancellationException")]
     pub fn cause(&self) -> Option<Error> {
         self.final_cause()
     }
 
-    /// `Ok` while the job is active, else its cancellation: the check for code that computes without suspending.
+    /// `Ok` while the job is active, and before its start, else its cancellation: the check for code that computes without
+    /// suspending.
+    ///
+    /// Kotlin: `Job.ensureActive`.
     ///
     /// # Errors
     ///
@@ -235,12 +276,16 @@ impl Job {
     }
 
     /// The parent while this job is attached to it; `None` without one, and after the end.
+    ///
+    /// Kotlin: `Job.parent`.
     #[must_use]
     pub fn parent(&self) -> Option<Job> {
         self.core().inner.lock().parent.clone()
     }
 
     /// The children that have not ended, in the order in which they were launched.
+    ///
+    /// Kotlin: `Job.children`.
     #[must_use]
     pub fn children(&self) -> Vec<Job> {
         let inner = self.core().inner.lock();
@@ -268,6 +313,8 @@ impl Job {
     }
 
     /// The name from the context, if one was given.
+    ///
+    /// Kotlin: `context[CoroutineName]` of the coroutine.
     #[must_use]
     pub fn name(&self) -> Option<String> {
         let name: Option<&CoroutineName> = self.context().name.as_ref();
@@ -276,6 +323,19 @@ impl Job {
 
     /// The number of the coroutine, from 1 in the order of creation; `None` unless it was made in
     /// [debug mode](crate::debug_mode) or with probes installed.
+    ///
+    /// Kotlin: the number behind the name of a coroutine in debug mode.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, set_debug_mode};
+    ///
+    /// set_debug_mode(true);
+    /// run_blocking(async |scope| {
+    ///     let job = scope.launch(async {});
+    ///     assert!(job.id() > scope.job().id());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[must_use]
     pub fn id(&self) -> Option<u64> {
         Some(self.core().id).filter(|id| *id != 0)

@@ -77,13 +77,16 @@ impl Job {
     ///
     /// Joining the own job, or one above it, cannot end in a normal way; see [the panics](#panics).
     ///
+    /// Kotlin: `Job.join`.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future takes the registration back; nothing else changes.
     ///
     /// # Panics
     ///
-    /// When it has to wait inside the very coroutine that is waited for, or in one below it: it would wait for itself.
+    /// When it has to wait inside the very coroutine that is waited for, or in one below it: it would wait for itself. And
+    /// where [`start`](Job::start) of a lazy job does.
     ///
     /// ```
     /// use corox_core::run_blocking;
@@ -113,9 +116,15 @@ impl Job {
     ///
     /// The cancellation takes place at once, at the call, not when the future is first polled.
     ///
+    /// Kotlin: `Job.cancelAndJoin`.
+    ///
     /// # Cancel safety
     ///
     /// As for `join`; the job stays cancelled.
+    ///
+    /// # Panics
+    ///
+    /// As `join`, when it is awaited.
     ///
     /// ```
     /// use corox_core::{await_cancellation, run_blocking};
@@ -170,6 +179,8 @@ impl Future for Join {
 }
 
 /// Joins all `jobs`, one after the other, however they end; starts lazy ones as their turn comes.
+///
+/// Kotlin: `joinAll`.
 ///
 /// # Cancel safety
 ///

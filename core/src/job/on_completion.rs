@@ -36,6 +36,23 @@ impl OnEnd for Handler {
 }
 
 /// Takes a callback back; see [`Job::on_completion`]. Dropping it leaves the callback in place.
+///
+/// Kotlin: `DisposableHandle`.
+///
+/// ```
+/// use corox_core::run_blocking;
+/// use std::sync::mpsc;
+///
+/// run_blocking(async |scope| {
+///     let (tx, rx) = mpsc::channel();
+///     let job = scope.launch(async {});
+///     let handle = job.on_completion(move |_| tx.send("called").unwrap());
+///     handle.dispose();
+///     job.join().await;
+///     assert!(rx.recv().is_err()); // the callback was dropped, and `tx` with it
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[derive(Clone)]
 #[doc(alias = "DisposableHandle")]
 #[doc(alias = "NonDisposableHandle")]
@@ -44,6 +61,8 @@ pub struct DisposeHandle(Option<(Job, Key, Weak<Handler>)>);
 impl DisposeHandle {
     /// Takes the callback back if it has not been called yet; further calls do nothing. May be called from inside another
     /// callback of the same job.
+    ///
+    /// Kotlin: `DisposableHandle.dispose`.
     pub fn dispose(&self) {
         if let Some((job, key, handler)) = &self.0 {
             let node = job.core().remove(*key);
@@ -76,6 +95,8 @@ impl Job {
     ///
     /// A lazy job is not started by this.
     ///
+    /// Kotlin: `Job.invokeOnCompletion(handler)`.
+    ///
     /// ```
     /// use corox_core::run_blocking;
     /// use std::sync::mpsc;
@@ -99,6 +120,8 @@ impl Job {
 
     /// As [`on_completion`](Job::on_completion), but called as soon as the job begins to be cancelled, with what it is
     /// cancelled with; at the end, if it never is.
+    ///
+    /// Kotlin: `Job.invokeOnCompletion(onCancelling = true, handler = ..)`.
     ///
     /// ```
     /// use corox_core::{await_cancellation, run_blocking};

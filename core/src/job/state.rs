@@ -1,17 +1,33 @@
 //! The state of a job.
 //!
 //! ```text
-//!            start                body ended                last child ended
-//!   New ------------> Active ----------------> Completing ------------------> Completed
-//!    |                   |                         |
-//!    |                   | cancel, failure         | cancel, failure of a child
-//!    |                   v                         v
-//!    |               Cancelling <------------------+
-//!    |                   |
-//!    | cancel            | body and all children ended
-//!    v                   v
-//!    +------------> Cancelled
+//!     attach: lazy         attach: all others
+//!          |                     |
+//!          v          1          v            2                       3
+//!         New ----------------> Active ------------> Completing ------------> Completed
+//!          |                     |  |                    |                        ^
+//!          |                     |  +--------------------)---- 3: no child left --+
+//!          | 4                   | 4                     | 4
+//!          v                     v                       |
+//!          +--------------> Cancelling <-----------------+
+//!                                | 5
+//!                                v
+//!                    Cancelling, sealed: the cause is frozen and told
+//!                                | 6
+//!                                v
+//!                            Cancelled
 //! ```
+//!
+//! | edge | flags set | where | who takes it |
+//! |---|---|---|---|
+//! | 1 | `STARTED` | `complete::begin` | `Job::start`, and what calls it: a join, an await, a clause of a select, the first child (`attach::adopt`) |
+//! | 2 | `BODY_ENDED` | `complete::end_body`, `end_body_less_unless` | the body that has returned, or the call that completes a job without body, while children are left |
+//! | 3 | `SEALED`, `FINAL` | `complete::count_down` | whoever brings the count to 0: the body or the last child |
+//! | 4 | `CANCELLING`, from `New` also `STARTED` | `cancel::offer` | a cancellation or failure of the job itself, of the parent (downwards), a failure of a child (upwards) |
+//! | 5 | `SEALED` | `complete::count_down` | as 3. A job that was `New` gets there at once, for its body is dropped by edge 4 |
+//! | 6 | `FINAL` | `complete::finish` | the same call as 5, after the cause was chosen (`freeze_cause`) and told to the parent or the handler |
+//!
+//! A job whose parent has ended (`attach::Attached::Refused`) goes along 4, 5 and 6 before anybody has it.
 //!
 //! `Completing` looks like `Active` from outside (J-1). The flags are written under the lock of the job only, and read
 //! without it; each is set once and never cleared, so a reader may see an old state but never one that has not been.
@@ -78,6 +94,20 @@ impl Flags {
 /// | `Cancelling` | | | yes |
 /// | `Cancelled` | | yes | yes |
 /// | `Completed` | | yes | |
+///
+/// Kotlin: the states of the table in the documentation of `Job`; there one sees them by the three properties.
+///
+/// ```
+/// use corox_core::{CompletableJob, JobState};
+///
+/// let job = CompletableJob::new();
+/// let child = CompletableJob::child_of(&job);
+/// assert_eq!(job.state(), JobState::Active);
+/// job.complete();
+/// assert_eq!(job.state(), JobState::Completing);
+/// child.complete();
+/// assert_eq!(job.state(), JobState::Completed);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JobState {
     /// Lazy and not started yet.
