@@ -47,11 +47,12 @@ pub fn is_active() -> bool {
 /// use corox_core::{ensure_active, run_blocking};
 ///
 /// let outcome = run_blocking(async |scope| {
+///     ensure_active()?;
 ///     scope.cancel();
 ///     ensure_active()?;
-///     unreachable!()
+///     Ok("not reached")
 /// });
-/// assert!(outcome.map(|()| ()).unwrap_err().is_cancellation());
+/// assert!(outcome.unwrap_err().is_cancellation());
 /// ```
 #[doc(alias = "ensureActive")]
 pub fn ensure_active() -> Result<()> {

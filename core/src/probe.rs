@@ -1,7 +1,13 @@
 //! Looking at live coroutines: who exists, in which state, where each was launched and what it waits for.
 //!
 //! Nothing is recorded until [`install`] is called; a launch and a wait then cost one relaxed load each. Coroutines that were
-//! launched before are unknown (P-1), and a recorded one is forgotten when it ends (P-3, P-9).
+//! launched before are unknown, and a recorded one is forgotten when it ends.
+//!
+//! - [`install`] and [`is_installed`]: on, as long as the guard lives.
+//! - [`live`], [`waits_of`]: the jobs, and what one of them waits for. [`dump`], [`dump_of`]: both as a text.
+//! - [`WaitReason`], [`Reason`]: for suspension points of your own, so that they are told, too.
+//!
+//! Kotlin: `DebugProbes` of the module kotlinx-coroutines-debug.
 //!
 //! ```
 //! use corox_core::{await_cancellation, probe, run_blocking, yield_now};
@@ -77,7 +83,7 @@ impl fmt::Display for Detail {
 #[doc(alias = "DebugProbes.uninstall")]
 pub struct Installed(());
 
-/// Installs the probes until the guard is dropped. Several guards may exist; the last one clears the registry (P-1).
+/// Installs the probes until the guard is dropped. Several guards may exist; the last one clears the registry.
 ///
 /// Kotlin: `DebugProbes.install`, `DebugProbes.withDebugProbes`.
 ///

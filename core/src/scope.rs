@@ -24,16 +24,36 @@ use crate::launch_output::LaunchOutput;
 /// What is launched here becomes a child of the scope's [`Job`] and inherits its context. The builder returns only after
 /// all children have ended. A clone of the scope that outlives it launches nothing: see [`launch`](CoroutineScope::launch).
 ///
+/// Kotlin: `CoroutineScope`.
+///
 /// ```
 /// use corox_core::{coroutine_scope, delay, run_blocking};
 /// use std::time::Duration;
 ///
 /// run_blocking(async |_| {
+///     let mut child = None;
 ///     coroutine_scope(async |scope| {
-///         scope.launch(async { delay(Duration::from_millis(1)).await });
+///         child = Some(scope.launch(async { delay(Duration::from_millis(1)).await }));
 ///         Ok(())
-///     }).await // returns after the child
+///     }).await?;
+///     assert!(child.unwrap().is_completed());
+///     Ok(())
 /// }).unwrap();
+/// ```
+///
+/// It can be asked and cancelled as its job:
+///
+/// ```
+/// use corox_core::{Error, run_blocking};
+///
+/// let error = run_blocking(async |scope| {
+///     assert!(scope.is_active() && scope.job().children().is_empty());
+///     assert!(scope.context().dispatcher().is_some());
+///     scope.cancel_with(Error::cancellation("closing"));
+///     scope.ensure_active()?; // gives it, as the next suspension would
+///     Ok(())
+/// }).unwrap_err();
+/// assert_eq!(error.to_string(), "closing");
 /// ```
 ///
 /// # A scope of your own
@@ -86,6 +106,8 @@ impl CoroutineScope {
     /// [`cancel`](CoroutineScope::cancel), as in the [example](CoroutineScope#a-scope-of-your-own).
     /// [`NonCancellable`](crate::NonCancellable) among the elements changes nothing here.
     ///
+    /// Kotlin: `CoroutineScope(context)`.
+    ///
     /// ```
     /// use corox_core::{CoroutineName, CoroutineScope, SupervisorJob, run_blocking};
     ///
@@ -120,6 +142,8 @@ impl CoroutineScope {
     /// [`SupervisorJob`](crate::SupervisorJob), so that its coroutines fail alone. Otherwise as
     /// [`new`](CoroutineScope::new).
     ///
+    /// Kotlin: `MainScope()`.
+    ///
     /// ```
     /// use corox_core::{CoroutineScope, Dispatcher, run_blocking, set_main};
     ///
@@ -147,12 +171,16 @@ impl CoroutineScope {
     }
 
     /// The job of the scope: the parent of what is launched here.
+    ///
+    /// Kotlin: `coroutineContext.job`.
     #[must_use]
     pub fn job(&self) -> &Job {
         &self.job
     }
 
     /// Whether the scope is neither cancelled nor complete.
+    ///
+    /// Kotlin: `CoroutineScope.isActive`.
     #[must_use]
     #[doc(alias = "isActive")]
     pub fn is_active(&self) -> bool {
@@ -160,6 +188,8 @@ impl CoroutineScope {
     }
 
     /// [`Job::ensure_active`] of the scope's job.
+    ///
+    /// Kotlin: `CoroutineScope.ensureActive`.
     ///
     /// # Errors
     ///
@@ -170,18 +200,24 @@ impl CoroutineScope {
     }
 
     /// Cancels the scope with everything in it; the builder then returns the cancellation.
+    ///
+    /// Kotlin: `CoroutineScope.cancel()`.
     #[track_caller]
     pub fn cancel(&self) {
         self.job.cancel();
     }
 
     /// As [`cancel`](CoroutineScope::cancel), with a cause; see [`Job::cancel_with`].
+    ///
+    /// Kotlin: `CoroutineScope.cancel(cause)`.
     #[track_caller]
     pub fn cancel_with(&self, cause: Error) {
         self.job.cancel_with(cause);
     }
 
     /// The elements that coroutines inherit here, and the scope's job.
+    ///
+    /// Kotlin: `CoroutineScope.coroutineContext`.
     #[must_use]
     #[doc(alias = "coroutineContext")]
     pub fn context(&self) -> CoroutineContext {
@@ -190,6 +226,19 @@ impl CoroutineScope {
 
     /// The context that a coroutine launched here [`with`](CoroutineScope::with) `context` gets, but for its own job: for
     /// builders of your own.
+    ///
+    /// Kotlin: `CoroutineScope.newCoroutineContext`.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineName, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let context = scope.child_context(CoroutineName::new("part"));
+    ///     assert_eq!(context.name().unwrap().as_str(), "part");
+    ///     assert_eq!(context.dispatcher(), scope.context().dispatcher());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[must_use]
     #[doc(alias = "newCoroutineContext")]
     pub fn child_context(&self, context: impl IntoContext) -> CoroutineContext {
@@ -222,6 +271,8 @@ impl CoroutineScope {
 
     /// A launcher that lays the elements of `context` over the scope's context.
     ///
+    /// Kotlin: the argument `context` of the builders; `CoroutineScope.plus`.
+    ///
     /// ```
     /// use corox_core::{CoroutineName, Dispatcher, run_blocking};
     ///
@@ -238,11 +289,36 @@ impl CoroutineScope {
     }
 
     /// A launcher with the given start mode.
+    ///
+    /// Kotlin: the argument `start` of the builders.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineStart, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.start(CoroutineStart::Undispatched).launch(async {});
+    ///     assert!(job.is_completed());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn start(&self, start: CoroutineStart) -> Launcher {
         self.launcher().start(start)
     }
 
     /// A launcher whose coroutines begin only when they are started, joined or awaited.
+    ///
+    /// Kotlin: `start = CoroutineStart.LAZY`.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |scope| {
+    ///     let sum = scope.lazy().spawn(async { Ok((1..=10).sum::<i32>()) });
+    ///     assert!(!sum.is_active());
+    ///     assert_eq!(sum.await?, 55);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn lazy(&self) -> Launcher {
         self.start(CoroutineStart::Lazy)
     }
@@ -257,21 +333,7 @@ impl CoroutineScope {
     /// In a scope that is being cancelled the coroutine is cancelled at once, and waited for. In a scope that has ended it
     /// does not run at all: the future is dropped, and the `Job` is cancelled and says so ([`Job::cause`]).
     ///
-    /// # If the compiler refuses the body
-    ///
-    /// The coroutine may outlive the code that launches it, so its body owns what it uses; and it may go on on another thread
-    /// after each `.await`, so what it holds there is `Send`.
-    ///
-    /// | the compiler says | write |
-    /// |---|---|
-    /// | `may outlive borrowed value` (E0373) | `async move { .. }` |
-    /// | `does not live long enough` (E0597), `borrowed data escapes` (E0521), a lifetime `must outlive 'static`, often only at the builder around | before the launch a value of its own, `let name = name.to_owned();`, or an [`Arc`](std::sync::Arc) that is cloned; then `async move` |
-    /// | `use of moved value` (E0382), in a loop | `let name = name.clone();` in the loop, before the launch |
-    /// | `cannot move out of`, or `use of moved value`, of the `scope` (E0505, E0382) | [`coroutine_scope`](crate::coroutine_scope) in the body; or `let inner = scope.clone();` before the launch, to launch siblings |
-    /// | `cannot be sent between threads safely` | `Arc` in place of `Rc`; a guard in a block of its own, which ends before the `.await`; or [`launch_local`](CoroutineScope::launch_local) |
-    ///
-    /// What may borrow is the body of an inline scope, and [`join!`](https://docs.rs/futures/latest/futures/macro.join.html)
-    /// inside it.
+    /// Kotlin: `launch`.
     ///
     /// # Panics
     ///
@@ -284,6 +346,7 @@ impl CoroutineScope {
     /// run_blocking(async |scope| {
     ///     let job = scope.launch(async { println!("Hello") });
     ///     job.join().await;
+    ///     assert!(job.is_completed() && !job.is_cancelled());
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -304,7 +367,7 @@ impl CoroutineScope {
     /// As [`launch`](CoroutineScope::launch), with a body that gives [`Result<T>`](crate::Result). A failure is kept in the
     /// [`Deferred`] and, at the same time, fails the scope; under a supervisor it is kept only.
     ///
-    /// What to do [if the compiler refuses the body](CoroutineScope#if-the-compiler-refuses-the-body) is said there.
+    /// Kotlin: `async`.
     ///
     /// # Panics
     ///
@@ -337,6 +400,8 @@ impl CoroutineScope {
     /// its sections that cannot be cancelled with it.
     ///
     /// The counterpart of `tokio::task::spawn_local`, without a `LocalSet`.
+    ///
+    /// Kotlin: `launch` on the event loop of `runBlocking`.
     ///
     /// # Panics
     ///
@@ -372,11 +437,27 @@ impl CoroutineScope {
     }
 
     /// As [`spawn`](CoroutineScope::spawn), with a body that need not be `Send`; see
-    /// [`launch_local`](CoroutineScope::launch_local). The result is to be.
+    /// [`launch_local`](CoroutineScope::launch_local). The result must be `Send`.
+    ///
+    /// Kotlin: `async` on the event loop of `runBlocking`.
     ///
     /// # Panics
     ///
     /// As `launch_local`.
+    ///
+    /// ```
+    /// use corox_core::{run_blocking, yield_now};
+    /// use std::rc::Rc;
+    ///
+    /// let length = run_blocking(async |scope| {
+    ///     let words = Rc::new(vec!["a", "bc"]);
+    ///     scope.spawn_local(async move {
+    ///         yield_now().await;
+    ///         Ok(words.concat().len())
+    ///     }).await
+    /// }).unwrap();
+    /// assert_eq!(length, 3);
+    /// ```
     #[track_caller]
     pub fn spawn_local<T, F>(&self, body: F) -> Deferred<T>
     where
@@ -411,6 +492,8 @@ fn set_with(context: &JobContext, job: &Job) -> CoroutineContext {
 }
 
 /// A scope with the elements of the right side over those of the left; with a [`Job`] there, a scope of that job.
+///
+/// Kotlin: `CoroutineScope.plus`.
 ///
 /// ```
 /// use corox_core::{CoroutineName, run_blocking};
@@ -452,11 +535,23 @@ impl fmt::Debug for CoroutineScope {
 /// [`ExceptionHandler`](crate::ExceptionHandler) of their context or to the process-wide fallback. They run on the process's
 /// own pool, wherever they are launched. A scope that owns them is nearly always better.
 ///
+/// Kotlin: `GlobalScope`.
+///
 /// ```
-/// use corox_core::{GlobalScope, run_blocking};
+/// use corox_core::{CoroutineName, CoroutineStart, GlobalScope, run_blocking};
 ///
 /// let deferred = GlobalScope.spawn(async { Ok(1) });
 /// assert_eq!(run_blocking(async |_| deferred.await).unwrap(), 1);
+///
+/// let begun = GlobalScope.start(CoroutineStart::Undispatched).launch(async {});
+/// assert!(begun.is_completed() && begun.parent().is_none());
+///
+/// let lazy = GlobalScope.lazy().launch(async {});
+/// lazy.cancel();
+/// let named = GlobalScope.with(CoroutineName::new("worker")).launch(async {});
+/// let job = GlobalScope.launch(async {});
+/// run_blocking(async |_| { named.join().await; job.join().await; Ok(()) }).unwrap();
+/// assert!(lazy.is_cancelled() && !named.is_cancelled());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GlobalScope;
@@ -489,6 +584,8 @@ impl GlobalScope {
 
     /// As [`CoroutineScope::launch`], without a scope.
     ///
+    /// Kotlin: `GlobalScope.launch`.
+    ///
     /// # Panics
     ///
     /// As there.
@@ -504,6 +601,8 @@ impl GlobalScope {
     }
 
     /// As [`CoroutineScope::spawn`], without a scope.
+    ///
+    /// Kotlin: `GlobalScope.async`.
     ///
     /// # Panics
     ///
@@ -524,11 +623,22 @@ impl GlobalScope {
 /// Launches coroutines with a changed context or start mode; made by [`CoroutineScope::with`],
 /// [`lazy`](CoroutineScope::lazy) and [`start`](CoroutineScope::start).
 ///
+/// Kotlin: the arguments `context` and `start` of the builders.
+///
 /// ```
-/// use corox_core::{CoroutineName, Dispatcher, run_blocking};
+/// use corox_core::{CoroutineName, CoroutineStart, Dispatcher, run_blocking};
 ///
 /// run_blocking(async |scope| {
-///     scope.with(Dispatcher::IO).lazy().launch(async {}).join().await;
+///     let on_pool = scope.with(Dispatcher::DEFAULT);
+///     assert_eq!(on_pool.spawn(async { Ok(1) }).await?, 1);
+///
+///     let later = on_pool.with(CoroutineName::new("later")).lazy();
+///     let job = later.launch(async {});
+///     assert!(!job.is_active() && job.name().as_deref() == Some("later"));
+///     job.cancel();
+///
+///     let now = later.start(CoroutineStart::Undispatched);
+///     assert!(now.launch(async {}).is_completed());
 ///     Ok(())
 /// }).unwrap();
 /// ```
@@ -560,11 +670,40 @@ impl Launcher {
     }
 
     /// Sets the start mode [`Atomic`](CoroutineStart::Atomic).
+    ///
+    /// Kotlin: `start = CoroutineStart.ATOMIC`.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineName, run_blocking};
+    /// use std::sync::mpsc;
+    ///
+    /// run_blocking(async |scope| {
+    ///     let (begin, begun) = mpsc::channel();
+    ///     let job = scope.with(CoroutineName::new("first step")).atomic().launch(async move {
+    ///         begin.send("begun").unwrap();
+    ///     });
+    ///     job.cancel_and_join().await;
+    ///     assert_eq!(begun.try_recv()?, "begun");
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn atomic(self) -> Self {
         self.start(CoroutineStart::Atomic)
     }
 
     /// Sets the start mode [`Undispatched`](CoroutineStart::Undispatched).
+    ///
+    /// Kotlin: `start = CoroutineStart.UNDISPATCHED`.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineName, run_blocking};
+    ///
+    /// run_blocking(async |scope| {
+    ///     let job = scope.with(CoroutineName::new("at once")).undispatched().launch(async {});
+    ///     assert!(job.is_completed());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn undispatched(self) -> Self {
         self.start(CoroutineStart::Undispatched)
     }
@@ -631,6 +770,20 @@ impl Launcher {
     /// # Panics
     ///
     /// As there.
+    ///
+    /// ```
+    /// use corox_core::{CoroutineName, run_blocking};
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// let seen = Rc::new(Cell::new(false));
+    /// run_blocking(async |scope| {
+    ///     let seen = seen.clone();
+    ///     scope.with(CoroutineName::new("here")).launch_local(async move { seen.set(true) });
+    ///     Ok(())
+    /// }).unwrap();
+    /// assert!(seen.get());
+    /// ```
     #[track_caller]
     pub fn launch_local<F, R>(&self, body: F) -> Job
     where
@@ -651,6 +804,17 @@ impl Launcher {
     /// # Panics
     ///
     /// As there.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    /// use std::rc::Rc;
+    ///
+    /// let n = run_blocking(async |scope| {
+    ///     let n = Rc::new(7);
+    ///     scope.lazy().spawn_local(async move { Ok(*n) }).await
+    /// }).unwrap();
+    /// assert_eq!(n, 7);
+    /// ```
     #[track_caller]
     pub fn spawn_local<T, F>(&self, body: F) -> Deferred<T>
     where

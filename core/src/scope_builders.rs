@@ -28,6 +28,8 @@ use crate::scope_body::ScopeBody;
 /// In a plain tokio task, outside corox, the scope is a root. On a multi-thread runtime its children run on the workers of
 /// that runtime, on a current-thread runtime on that runtime, elsewhere on the process's own pool.
 ///
+/// Kotlin: `coroutineScope`.
+///
 /// # Errors
 ///
 /// The failure of the body or of a child; the cancellation, if the scope or something around it was cancelled. After a
@@ -70,6 +72,8 @@ where
 /// failed [`spawn`](CoroutineScope::spawn) is kept in its [`Deferred`](crate::Deferred). A failure of the *body* cancels the
 /// children and is returned.
 ///
+/// Kotlin: `supervisorScope`.
+///
 /// # Errors
 ///
 /// The failure of the body, or the cancellation.
@@ -107,6 +111,8 @@ where
 /// section runs, since both share one body; launch it where that matters. A `non_cancellable` future that is parked and not
 /// awaited is dropped with the body.
 ///
+/// Kotlin: `withContext(NonCancellable) { .. }`.
+///
 /// # Errors
 ///
 /// The failure of the body or of a child.
@@ -117,16 +123,23 @@ where
 /// [`finally_launch`](crate::FinallyExt::finally_launch) is the form that survives even that.
 ///
 /// ```
-/// use corox_core::{await_cancellation, delay, non_cancellable, run_blocking, FinallyExt};
+/// use corox_core::{await_cancellation, catch_cancellation, delay, non_cancellable, run_blocking, yield_now};
+/// use std::sync::mpsc;
 /// use std::time::Duration;
 ///
 /// run_blocking(async |scope| {
-///     let job = scope.launch(async {
-///         let _ = corox_core::catch_cancellation(await_cancellation()).await;
-///         non_cancellable(async |_| { delay(Duration::from_millis(1)).await; println!("cleaned up"); Ok(()) }).await
+///     let (clean, cleaned) = mpsc::channel();
+///     let job = scope.launch(async move {
+///         let _ = catch_cancellation(await_cancellation()).await;
+///         non_cancellable(async |_| {
+///             delay(Duration::from_millis(1)).await;
+///             clean.send("clean").unwrap();
+///             Ok(())
+///         }).await
 ///     });
-///     corox_core::yield_now().await;
+///     yield_now().await;
 ///     job.cancel_and_join().await;
+///     assert_eq!(cleaned.try_recv()?, "clean");
 ///     Ok(())
 /// }).unwrap();
 /// ```

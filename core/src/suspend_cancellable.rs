@@ -21,6 +21,8 @@ use crate::probe::{Reason, WaitReason};
 ///
 /// In a coroutine that is cancelled already `register` is still called, with a continuation that is cancelled, too.
 ///
+/// Kotlin: `suspendCancellableCoroutine`.
+///
 /// # Errors
 ///
 /// What the continuation was failed or cancelled with; an error that says so, if all its handles were dropped.
@@ -30,7 +32,7 @@ use crate::probe::{Reason, WaitReason};
 /// When the future is dropped, by a cancellation or by foreign code, the handler of
 /// [`on_cancellation`](CancellableContinuation::on_cancellation) is called, to stop the operation. A value that was handed
 /// over but not yet returned goes to its [undo](CancellableContinuation::resume_or_undo), or is dropped: a cancelled coroutine
-/// gets none (J-31).
+/// gets none.
 ///
 /// ```
 /// use corox_core::{run_blocking, suspend_cancellable};

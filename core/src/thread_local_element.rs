@@ -9,6 +9,15 @@ use crate::context_element::ContextElement;
 use crate::error::{Error, Result};
 
 /// What a thread-local may hold to be an element of a context: a [`Cell`] or a [`RefCell`].
+///
+/// ```
+/// use corox_core::LocalCell;
+/// use std::cell::RefCell;
+///
+/// let cell = RefCell::new("before".to_owned());
+/// assert_eq!(LocalCell::swap(&cell, "after".to_owned()), "before");
+/// assert_eq!(cell.into_inner(), "after");
+/// ```
 pub trait LocalCell: 'static {
     /// What is in the cell.
     type Value: Clone + Send + Sync + 'static;
@@ -37,6 +46,8 @@ impl<T: Clone + Send + Sync + 'static> LocalCell for RefCell<T> {
 
 /// An element that gives a thread-local a value while a coroutine runs; made by
 /// [`as_context_element`](LocalKeyExt::as_context_element).
+///
+/// Kotlin: the `ThreadContextElement` of `asContextElement`.
 pub struct ThreadLocalElement<C: LocalCell> {
     key: &'static LocalKey<C>,
     value: C::Value,
@@ -76,6 +87,8 @@ impl<C: LocalCell<Value: fmt::Debug>> fmt::Debug for ThreadLocalElement<C> {
 
 /// Thread-locals as elements of a coroutine's context.
 ///
+/// Kotlin: the extensions of `ThreadLocal`.
+///
 /// ```
 /// use corox_core::{CoroutineName, LocalKeyExt, ContextElement, Dispatcher, run_blocking};
 /// use std::cell::Cell;
@@ -97,18 +110,37 @@ pub trait LocalKeyExt<C: LocalCell> {
     ///
     /// Each slice of the coroutine, from one suspension to the next, begins with a clone of `value`; what the coroutine
     /// itself puts in is lost at the next suspension, and the thread gets back what it had.
+    ///
+    /// Kotlin: `ThreadLocal.asContextElement`.
     #[doc(alias = "asContextElement")]
     fn as_context_element(&'static self, value: C::Value) -> ThreadLocalElement<C>;
 
     /// Whether the current context has an element of this thread-local.
+    ///
+    /// Kotlin: `ThreadLocal.isPresent`.
     #[doc(alias = "isPresent")]
     fn is_present(&'static self) -> bool;
 
     /// `Ok` if the current context has an element of this thread-local.
     ///
+    /// Kotlin: `ThreadLocal.ensurePresent`.
+    ///
     /// # Errors
     ///
     /// A failure that says so, at the caller's line.
+    ///
+    /// ```
+    /// use corox_core::{LocalKeyExt, run_blocking};
+    /// use std::cell::Cell;
+    ///
+    /// thread_local!(static TENANT: Cell<u32> = const { Cell::new(0) });
+    ///
+    /// run_blocking(async |scope| {
+    ///     assert!(TENANT.ensure_present().is_err());
+    ///     scope.with(TENANT.as_context_element(7)).launch(async { TENANT.ensure_present() });
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
     #[doc(alias = "ensurePresent")]
     #[track_caller]
     fn ensure_present(&'static self) -> Result<()>;

@@ -31,6 +31,8 @@ pin_project! {
 ///
 /// Works outside coroutines, too.
 ///
+/// Kotlin: `delay`.
+///
 /// # Cancel safety
 ///
 /// Dropping the future takes the timer back.

@@ -49,6 +49,8 @@ use crate::time::whole_millis;
 /// `tokio::time::timeout` drops its future where it stands, and what it has started goes on; here it is ended and awaited. In
 /// a coroutine both work.
 ///
+/// Kotlin: `withTimeout`, which throws a cancellation.
+///
 /// # Errors
 ///
 /// If the time ran out, an error that [`is_timeout`](Error::is_timeout). Inside the scope the expiry is a cancellation; to
@@ -96,6 +98,8 @@ where
 ///
 /// Only its own: the time-out of a [`with_timeout`] inside is returned as the error that it is, and that of one outside
 /// cancels this one.
+///
+/// Kotlin: `withTimeoutOrNull`.
 ///
 /// # Errors
 ///

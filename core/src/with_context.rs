@@ -39,6 +39,8 @@ use crate::scope_builders::{ScopeFuture, open};
 /// It checks for cancellation first: in a cancelled coroutine the body does not begin. When the body ran on another
 /// dispatcher and the coroutine was cancelled meanwhile, a value is dropped; a failure is returned all the same.
 ///
+/// Kotlin: `withContext`; `dispatcher { .. }`.
+///
 /// # Errors
 ///
 /// The failure of the body, or the cancellation of the job in `context`.
@@ -47,6 +49,10 @@ use crate::scope_builders::{ScopeFuture, open};
 ///
 /// A cancellation by corox waits for the body to unwind. If foreign code drops the future, the body is cancelled; the
 /// coroutine around waits for it.
+///
+/// # Panics
+///
+/// With the panic of a custom dispatcher that panics when the body is handed to it.
 ///
 /// ```
 /// use corox_core::{Dispatcher, run_blocking, with_context};

@@ -364,7 +364,7 @@ impl AsRef<Job> for Job {
     }
 }
 
-/// `"name#number":Kind{State}@address` for coroutines in debug mode, else `Kind{State}@address` (P-8).
+/// `"name#number":Kind{State}@address` for coroutines in debug mode, else `Kind{State}@address`.
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         debug::write_name(self, f)?;

@@ -15,6 +15,8 @@ use super::claim::{Registered, Registrar};
 ///
 /// A clause does nothing until a select that has it is polled, and when it is dropped nothing of it is left at its source.
 ///
+/// Kotlin: `SelectClause`.
+///
 /// ```
 /// use corox_core::{Clause, on, run_blocking, select};
 /// use std::future::ready;
@@ -54,6 +56,8 @@ pub trait Clause {
 
     /// What to do with the value if this clause wins. It runs after all other clauses are dropped.
     ///
+    /// Kotlin: the block of a clause.
+    ///
     /// ```
     /// use corox_core::{Clause, on_timeout, run_blocking, select};
     /// use std::time::Duration;
@@ -75,6 +79,8 @@ pub trait Clause {
     }
 
     /// As [`then`](Clause::then), with a handler that may suspend: the select ends when the handler does.
+    ///
+    /// Kotlin: the block of a clause.
     ///
     /// ```
     /// use corox_core::{Clause, delay, on_timeout, run_blocking, select};

@@ -13,6 +13,19 @@ use crate::launch_output::Never;
 ///
 /// All clauses give the same type. In a `Vec` or an array each clause is boxed; [`Clause::boxed`] brings different ones to one
 /// type.
+///
+/// ```
+/// use corox_core::{Clause, on, run_blocking, select};
+/// use std::future::ready;
+///
+/// run_blocking(async |_| {
+///     assert_eq!(select((on(ready(1)), on(async { "two" }).then(str::len))).await, 1);
+///     assert_eq!(select([on(ready(1)), on(ready(2))]).await, 1);
+///     let clauses: Vec<_> = (1..4).map(|n| on(ready(n))).collect();
+///     assert_eq!(select(clauses).await, 1);
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`select` takes a tuple, a `Vec` or an array of clauses that give one type, not `{Self}`",
     label = "not a tuple, `Vec` or array of clauses",
@@ -133,7 +146,7 @@ tuples! {
     Slots12 12: A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6, H h 7, I i 8, J j 9, K k 10, L l 11;
 }
 
-/// No clauses: the select waits until it is cancelled (S-13).
+/// No clauses: the select waits until it is cancelled.
 impl Clauses for () {
     type Output = Never;
     type Slots = NoSlots;

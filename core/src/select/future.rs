@@ -36,6 +36,8 @@ impl<F, T> fmt::Debug for On<F, T> {
 /// The select polls the future, and again only when it was woken. If another clause wins, the future is dropped where it
 /// stands, as `tokio::select!` does; pass `&mut future` for one that is to go on.
 ///
+/// Kotlin: no counterpart: an `async` and its `onAwait`.
+///
 /// # Cancel safety
 ///
 /// That of the future: a receive that loses what it has taken when it is dropped does so here, too.

@@ -20,6 +20,8 @@ impl Job {
     ///
     /// Unlike [`join`](Job::join) it may name the job of the very coroutine that selects: another clause can win.
     ///
+    /// Kotlin: `Job.onJoin`.
+    ///
     /// ```
     /// use corox_core::{Clause, await_cancellation, run_blocking, select};
     ///
@@ -46,7 +48,9 @@ impl<T: Send + 'static> Deferred<T> {
     /// `deferred.await` does; starts a lazy one when it is registered.
     ///
     /// Only a clause that wins takes the value; of a deferred that was cloned it takes a clone. A failed deferred gives its
-    /// handler the `Err` and wins over the clauses after it. In Kotlin its failure is thrown by the whole select.
+    /// handler the `Err` and wins over the clauses after it.
+    ///
+    /// Kotlin: `Deferred.onAwait`, whose failure is thrown by the whole select.
     ///
     /// ```
     /// use corox_core::{Clause, Error, run_blocking, select, supervisor_scope};
@@ -71,6 +75,8 @@ impl<T: Send + 'static> Deferred<T> {
 
 impl<T: Send + 'static> CompletableDeferred<T> {
     /// As [`Deferred::on_await`].
+    ///
+    /// Kotlin: `Deferred.onAwait`.
     ///
     /// ```
     /// use corox_core::{CompletableDeferred, run_blocking, select};

@@ -55,6 +55,8 @@ pub use timeout::{OnTimeout, on_timeout};
 /// Without clauses it waits until it is cancelled. Waiting costs one allocation, and one more for each time-out and for each
 /// future of [`on`].
 ///
+/// Kotlin: `select`.
+///
 /// # Cancel safety
 ///
 /// A coroutine that is cancelled while the select waits does not go into the handler, even if a clause has won. A clause that is
@@ -92,6 +94,8 @@ pub fn select<C: Clauses>(clauses: C) -> Select<C::Slots> {
 ///
 /// The order is made anew for each call; it costs an allocation.
 ///
+/// Kotlin: `selectUnbiased`.
+///
 /// # Cancel safety
 ///
 /// As `select`.
@@ -118,6 +122,8 @@ pub fn select_unbiased<C: Clauses>(clauses: C) -> Select<C::Slots> {
 }
 
 /// Calls `body` and awaits it, again and again, while it gives `true`.
+///
+/// Kotlin: `whileSelect`, which has the clauses as its body.
 ///
 /// # Cancel safety
 ///

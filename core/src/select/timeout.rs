@@ -38,6 +38,8 @@ impl fmt::Debug for OnTimeout {
 /// whole milliseconds. Zero is available at once, in its place among the clauses; [`Duration::MAX`], and what the clock cannot
 /// hold, never is. A select may have several; the timers of those that lose are taken back.
 ///
+/// Kotlin: `onTimeout`.
+///
 /// ```
 /// use corox_core::{Clause, await_cancellation, on, on_timeout, run_blocking, select};
 /// use std::time::Duration;
