@@ -1,4 +1,33 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Tour
+//!
+//! [`prelude`] has what most programs use, and [`guide`] the pages on what the items have in common. To find an item:
+//!
+//! | what is wanted | items |
+//! |---|---|
+//! | from `main` into coroutines | [`run_blocking`], [`run_blocking_until`] with [`shutdown_signal`] |
+//! | to start several things, and wait for all | [`coroutine_scope`], [`supervisor_scope`] |
+//! | to start one in a scope | [`CoroutineScope::launch`], [`CoroutineScope::spawn`] |
+//! | the handles | [`Job`], [`Deferred`]; [`join_all`], [`await_all`] |
+//! | a scope that a value owns | [`CoroutineScope::new`]; last resort: [`GlobalScope`] |
+//! | to cancel | [`Job::cancel`], [`Job::cancel_and_join`] |
+//! | to be cancelled while one computes | [`is_active`], [`ensure_active`], [`yield_now`] |
+//! | to clean up | destructors, [`finally`](FinallyExt::finally), [`non_cancellable`], [`catch_cancellation`] |
+//! | to fail, and to handle it | [`Error`], [`Result`], [`OrFail`]; [`ExceptionHandler`], [`add_uncaught_handler`] |
+//! | time | [`delay`], [`with_timeout`], [`with_timeout_or_none`] |
+//! | another thread, for a while | [`with_context`], [`blocking`] |
+//! | threads by name | [`DEFAULT`], [`IO`], [`MAIN`], [`UNCONFINED`]; [`Dispatcher`], [`new_single_thread_context`] |
+//! | what coroutines inherit | [`CoroutineContext`], [`CoroutineName`], [`ContextElement`], [`LocalKeyExt`] |
+//! | bounded, raced, repeated work | [`map_concurrent`], [`await_first_success`], [`Retry`] |
+//! | the first of several things | [`select()`] with [`on`], [`on_timeout`], [`Job::on_join`], [`Deferred::on_await`] |
+//! | a callback | [`suspend_cancellable`] |
+//! | a result or job that a call completes | [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`] |
+//! | to see what lives and waits | [`probe`], [`thread_label`] |
+//! | the process's own pool | [`SchedulerConfig`], [`shutdown`] |
+//!
+//! The whole list is the [tour of `corox-core`](corox_core#tour); this crate re-exports all of it. Tests in virtual time are in
+//! [`corox-test`](https://docs.rs/corox-test).
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -2,29 +2,51 @@
 //!
 //! # Tour
 //!
-//! - *Roots and scopes*: [`run_blocking`], [`run_blocking_until`] a signal comes, [`coroutine_scope`], [`supervisor_scope`] run a body and return only after
-//!   everything launched in it has ended.
-//! - *Launching*: [`CoroutineScope::launch`] gives a [`Job`], [`CoroutineScope::spawn`] a [`Deferred`];
-//!   [`with`](CoroutineScope::with) changes context ([`Dispatcher`], [`CoroutineName`], [`ExceptionHandler`]) and start mode.
-//! - *Context*: [`CoroutineContext`] is what coroutines inherit; [`ContextElement`] makes an element of your own type,
-//!   [`LocalKeyExt`] of a thread-local. [`CoroutineScope::new`] is a scope that a value of yours owns.
-//! - *Cancelling*: [`Job::cancel`]. A cancelled body is dropped at its suspension point, from the inside out: a scope's
-//!   guards run after its children have gone. [`catch_cancellation`], [`non_cancellable`] and [`FinallyExt`] are how code
-//!   takes part in that.
-//! - *Failing*: an `Err` or a panic of a child cancels its scope, whose builder returns the first failure as an [`Error`].
-//! - *Time and turns*: [`delay`], [`yield_now`], [`is_active`], [`ensure_active`], [`with_timeout`],
-//!   [`with_timeout_or_none`].
-//! - *Waiting*: [`Job::join`], [`join_all`], `deferred.await`, [`await_all`].
+//! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
+//!
+//! - *From `main` into coroutines*: [`run_blocking`]; [`run_blocking_until`] ends at a signal ([`shutdown_signal`]) and
+//!   says what it could not end ([`Interrupted`], [`StillRunning`]).
+//! - *Scopes*: [`coroutine_scope`] and [`supervisor_scope`] run a body with a [`CoroutineScope`] and return only after
+//!   everything launched in it has ended. [`CoroutineScope::new`] is a scope that a value of yours owns;
+//!   [`GlobalScope`] belongs to nobody.
+//! - *Launching*: [`CoroutineScope::launch`] gives a [`Job`] (for what a body may give see [`LaunchOutput`]),
+//!   [`CoroutineScope::spawn`] a [`Deferred`], and both a `_local` form for bodies that are not `Send`.
+//!   [`with`](CoroutineScope::with), [`lazy`](CoroutineScope::lazy) and [`start`](CoroutineScope::start) give a
+//!   [`Launcher`] with another context or [`CoroutineStart`].
+//! - *Waiting*: `deferred.await` ([`Await`]), [`await_all`]; [`Job::join`] ([`Join`]), [`join_all`]; without a
+//!   coroutine [`Job::on_completion`] ([`DisposeHandle`]) and [`JobState`]. For code that ends work by dropping a
+//!   future: [`Job::cancel_on_drop`] ([`CancelOnDrop`]).
+//! - *Cancelling*: [`Job::cancel`], [`CoroutineScope::cancel`]. A cancelled body is dropped at its suspension point,
+//!   from the inside out: a scope's guards run after its children have gone. Code that does not suspend asks
+//!   [`is_active`] or [`ensure_active`]; [`yield_now`] ([`YieldNow`]) gives way and looks; [`await_cancellation`] waits
+//!   for it.
+//! - *Cleaning up*: destructors, [`finally`](FinallyExt::finally) ([`FinallyExt`]) and [`non_cancellable`] for what has
+//!   to suspend; [`catch_cancellation`] and [`try_catch_cancellation`] ([`CancellationError`]) go on after it.
+//! - *Failing*: an `Err` or a panic of a child cancels its scope, whose builder returns the first failure as an
+//!   [`Error`] ([`Result`]). `?` takes any `std::error::Error`, [`OrFail`] boxed ones and those of anyhow,
+//!   [`StdErrorOf`] goes the other way. What no scope takes goes to an [`ExceptionHandler`], else to
+//!   [`add_uncaught_handler`] ([`UncaughtHandlerGuard`]).
+//! - *Time*: [`delay`] ([`Delay`]), [`with_timeout`], [`with_timeout_or_none`].
+//! - *Where it runs*: a [`Dispatcher`]; [`with_context`] runs a part of a coroutine on another one, [`blocking`]
+//!   ([`CancelFlag`]) a blocking call. Threads of one's own: [`new_single_thread_context`],
+//!   [`new_fixed_thread_pool_context`] ([`OwnedDispatcher`]). The thread of a user interface: [`set_main`]
+//!   ([`MainGuard`], [`MainSlot`], [`MainAlreadySet`]).
+//! - *Context*: [`CoroutineContext`] is what coroutines inherit: dispatcher, [`CoroutineName`], handler, [`Job`],
+//!   [`NonCancellable`]. [`ContextElement`] makes an element of your own type; [`LocalKeyExt`] ([`LocalCell`],
+//!   [`ThreadLocalElement`]) one of a thread-local.
 //! - *Patterns*: [`map_concurrent`], [`await_first_success`], [`Retry`].
-//! - *Choosing*: [`select()`] waits for the first of several [clauses](Clause): [`Job::on_join`], [`Deferred::on_await`],
-//!   [`on_timeout`], and [`on`] for any future.
-//! - *What goes in*: builders take a [`ScopeBody`], a [`CoroutineBody`] or a [`ResultBody`], and an [`IntoContext`]; `?` takes a
-//!   [`Failure`], and [`OrFail`] makes an error of other things. All of them are what their names say; there is nothing to
-//!   implement, but for elements of your own.
-//! - *Borders*: [`suspend_cancellable`] waits for a callback, [`blocking`] for a blocking call,
-//!   [`Deferred::cancel_on_drop`] is a future for code that cancels by drop.
-//! - *By hand*: [`CompletableJob`], [`SupervisorJob`], [`CompletableDeferred`].
-//! - *Looking inside*: [`probe`], [`thread_label`].
+//! - *Choosing*: [`select()`] ([`Select`]), [`select_unbiased`] and [`while_select`] wait for the first of several
+//!   [`Clauses`]: a [`Clause`] is made by [`Job::on_join`] ([`OnJoin`]), [`Deferred::on_await`] ([`OnAwait`]),
+//!   [`on_timeout`] ([`OnTimeout`]), and [`on`] ([`On`]) for any future; with handlers it is a [`Then`] or
+//!   [`ThenAsync`], in a pointer a [`BoxClause`].
+//! - *From callbacks*: [`suspend_cancellable`] gives them a [`CancellableContinuation`] ([`ResumeError`]).
+//! - *Jobs by hand*: [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`].
+//! - *Looking inside*: [`probe`] lists what lives and what it waits for; [`debug_mode`], [`set_debug_mode`],
+//!   [`thread_label`].
+//! - *The pool*: its sizes ([`SchedulerConfig`], [`WORKERS_VARIABLE`], [`IO_PARALLELISM_VARIABLE`],
+//!   [`AlreadyConfigured`]) and its end ([`shutdown`], [`ShutdownTimedOut`]).
+//! - *A dispatcher of one's own*: [`Dispatch`] is given a [`Task`], or gives it back [`Rejected`]; it may have a
+//!   [`TimeSource`]. Any dispatcher is an [`Executor`] for other libraries.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,4 +1,30 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Tour
+//!
+//! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
+//!
+//! - *What runs*: a [`Task`] is one pending poll of a future, handed to a schedule function each time it is due, with
+//!   the reason ([`Wakeup`]). [`mark_yield`] gives way.
+//! - *Where it runs*: a [`Dispatcher`], by [`dispatch`](Dispatcher::dispatch); the table above has all kinds of them.
+//!   One that cannot run a task gives it back [`Rejected`]; then [`fallback`] takes it.
+//! - *From blocking code into futures*: [`block_on`], the event loop of a thread. From a worker into blocking code:
+//!   [`run_in_place`].
+//! - *Where a tree of coroutines runs*: [`Home`] says what [`Dispatcher::DEFAULT`], [`IO`](Dispatcher::IO) and
+//!   [`MAIN`](Dispatcher::MAIN) stand for.
+//! - *Threads of one's own*: [`new_single_thread_context`], [`new_fixed_thread_pool_context`], each an
+//!   [`OwnedDispatcher`].
+//! - *The thread of a user interface*: [`set_main`] ([`MainGuard`], [`MainAlreadySet`]); a tree may have a [`MainSlot`]
+//!   of its own.
+//! - *Time*: [`Sleep`] on the clock of a dispatcher; [`now`] and [`is_virtual`] ask that clock. A dispatcher may bring
+//!   a [`TimeSource`].
+//! - *The process's own pool*: its sizes ([`SchedulerConfig`], [`WORKERS_VARIABLE`], [`IO_PARALLELISM_VARIABLE`],
+//!   [`AlreadyConfigured`]) and its end ([`shutdown`], [`ShutdownTimedOut`]).
+//! - *A dispatcher of one's own*: [`Dispatch`], or a closure by [`Dispatcher::from_executor`]. The other way any
+//!   dispatcher is an [`Executor`].
+//! - *For libraries that build on this crate*: [`host`] ([`HostGuard`], [`hosted`]) puts another loop in the place of
+//!   the event loop; [`OnClose`] is told when a runtime shuts down; [`unconfined_queue_is_empty`].
+
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
