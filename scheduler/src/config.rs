@@ -7,13 +7,25 @@ use crate::pool;
 
 /// The environment variable for the number of workers of [`DEFAULT`](crate::Dispatcher::DEFAULT); read at first use.
 ///
+/// A number from 1 to 16 384; the first use panics with anything else.
+///
 /// Kotlin: the property `kotlinx.coroutines.scheduler.core.pool.size`.
+///
+/// ```sh
+/// COROX_WORKERS=2 cargo run
+/// ```
 #[doc(alias = "kotlinx.coroutines.scheduler.core.pool.size")]
 pub const WORKERS_VARIABLE: &str = "COROX_WORKERS";
 
 /// The environment variable for the cap of [`IO`](crate::Dispatcher::IO); read at first use.
 ///
+/// A number from 1 to 16 384; the first use panics with anything else.
+///
 /// Kotlin: the property named by `IO_PARALLELISM_PROPERTY_NAME`.
+///
+/// ```sh
+/// COROX_IO_PARALLELISM=16 cargo run
+/// ```
 #[doc(alias = "IO_PARALLELISM_PROPERTY_NAME")]
 pub const IO_PARALLELISM_VARIABLE: &str = "COROX_IO_PARALLELISM";
 
@@ -25,6 +37,8 @@ const MOST: usize = 16_384;
 /// To be applied before the first coroutine. Without it the environment decides ([`WORKERS_VARIABLE`],
 /// [`IO_PARALLELISM_VARIABLE`]), and without that there are `max(2, cores)` workers and `max(64, cores)` places on IO. The cap
 /// of IO is that of each runtime that coroutines run on; the workers of a runtime of yours are its own affair.
+///
+/// Kotlin: the properties behind the two variables.
 ///
 /// # Examples
 /// ```
@@ -131,6 +145,15 @@ fn from_environment(variable: &str) -> Option<usize> {
 }
 
 /// The sizes of the pools are settled already; see [`SchedulerConfig::apply`].
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{AlreadyConfigured, SchedulerConfig};
+///
+/// SchedulerConfig::new().apply().unwrap();
+/// let late: AlreadyConfigured = SchedulerConfig::new().apply().unwrap_err();
+/// assert!(late.to_string().contains("before the first coroutine"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AlreadyConfigured(());
 

@@ -18,9 +18,42 @@ use crate::{Home, Rejected, Task, TimeSource, Wakeup, main_slot, unconfined};
 /// A dispatcher of your own: it runs the tasks it is given, each exactly once, by [`Task::run`].
 ///
 /// Kotlin: `CoroutineDispatcher`.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task};
+/// use std::borrow::Cow;
+/// use std::sync::mpsc;
+///
+/// /// One thread that runs what it is sent.
+/// struct Worker(mpsc::Sender<Task>);
+///
+/// impl Dispatch for Worker {
+///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+///         self.0.send(task).map_err(|refused| Rejected::new(refused.0, "the worker has ended"))
+///     }
+///     fn name(&self) -> Cow<'static, str> {
+///         "Worker".into()
+///     }
+/// }
+///
+/// let (tasks, queue) = mpsc::channel();
+/// let thread = std::thread::spawn(move || queue.into_iter().for_each(Task::run));
+/// let worker = Dispatcher::new(Worker(tasks));
+/// assert_eq!(format!("{worker:?}"), "Worker");
+///
+/// let (tx, rx) = mpsc::channel();
+/// let task = Task::new(async move { tx.send(std::thread::current().id()).unwrap() }, move |task, how| {
+///     worker.dispatch(task, how).unwrap();
+/// });
+/// task.reschedule();
+/// assert_eq!(rx.recv().unwrap(), thread.thread().id());
+/// ```
 #[doc(alias = "CoroutineDispatcher")]
 pub trait Dispatch: Send + Sync + 'static {
     /// Takes `task` to run it, on whatever thread, after this call has returned.
+    ///
+    /// Kotlin: `CoroutineDispatcher.dispatch`.
     ///
     /// # Errors
     /// If it cannot run it: the task goes back with the reason.
@@ -28,8 +61,43 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// As [`dispatch`](Dispatch::dispatch), for a task that gave way to the others: it goes behind all that wait.
     ///
+    /// Kotlin: `CoroutineDispatcher.dispatchYield`.
+    ///
     /// # Errors
     /// As [`dispatch`](Dispatch::dispatch).
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task, Wakeup};
+    /// use std::collections::VecDeque;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// /// Runs the newest task first, and what gives way last.
+    /// #[derive(Clone, Default)]
+    /// struct Stack(Arc<Mutex<VecDeque<Task>>>);
+    ///
+    /// impl Dispatch for Stack {
+    ///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+    ///         self.0.lock().unwrap().push_front(task);
+    ///         Ok(())
+    ///     }
+    ///     fn dispatch_yield(&self, task: Task) -> Result<(), Rejected> {
+    ///         self.0.lock().unwrap().push_back(task);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let stack = Stack::default();
+    /// let dispatcher = Dispatcher::new(stack.clone());
+    /// let ran = Arc::new(Mutex::new(Vec::new()));
+    /// for (n, how) in [(1, Wakeup::Yield), (2, Wakeup::Launch), (3, Wakeup::Launch)] {
+    ///     let ran = ran.clone();
+    ///     let task = Task::new(async move { ran.lock().unwrap().push(n) }, |_, _| {});
+    ///     dispatcher.dispatch(task, how).unwrap();
+    /// }
+    /// stack.0.lock().unwrap().drain(..).for_each(Task::run);
+    /// assert_eq!(*ran.lock().unwrap(), [3, 2, 1]);
+    /// ```
     #[doc(alias = "dispatchYield")]
     fn dispatch_yield(&self, task: Task) -> Result<(), Rejected> {
         self.dispatch(task)
@@ -37,6 +105,29 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// Whether a coroutine that is started or resumed on this very thread must be dispatched. `false` lets it run in place, in
     /// turn with others that run so; to give way it is dispatched all the same.
+    ///
+    /// Kotlin: `CoroutineDispatcher.isDispatchNeeded`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task, Wakeup};
+    /// use std::sync::mpsc;
+    ///
+    /// struct InPlace;
+    /// impl Dispatch for InPlace {
+    ///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+    ///         Err(Rejected::new(task, "only to give way"))
+    ///     }
+    ///     fn is_dispatch_needed(&self) -> bool {
+    ///         false
+    ///     }
+    /// }
+    ///
+    /// let (tx, rx) = mpsc::channel();
+    /// let task = Task::new(async move { tx.send("ran").unwrap() }, |_, _| {});
+    /// Dispatcher::new(InPlace).dispatch(task, Wakeup::Launch).unwrap();
+    /// assert_eq!(rx.try_recv(), Ok("ran"));
+    /// ```
     #[doc(alias = "isDispatchNeeded")]
     fn is_dispatch_needed(&self) -> bool {
         true
@@ -45,27 +136,114 @@ pub trait Dispatch: Send + Sync + 'static {
     /// Whether this very thread is the dispatcher's, so that [immediate](Dispatcher::immediate) coroutines may run in place.
     ///
     /// Inside its tasks that is known anyway. A user interface's dispatcher says it also for its event handlers.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task, Wakeup};
+    /// use std::sync::{Mutex, mpsc};
+    /// use std::thread::{self, ThreadId};
+    ///
+    /// /// The queue of a window, which the thread of the window works off.
+    /// struct Window(ThreadId, Mutex<Vec<Task>>);
+    ///
+    /// impl Dispatch for Window {
+    ///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+    ///         self.1.lock().unwrap().push(task);
+    ///         Ok(())
+    ///     }
+    ///     fn is_current_thread(&self) -> bool {
+    ///         thread::current().id() == self.0
+    ///     }
+    /// }
+    ///
+    /// let window = Dispatcher::new(Window(thread::current().id(), Mutex::default()));
+    /// let (tx, rx) = mpsc::channel();
+    /// let task = Task::new(async move { tx.send("at once").unwrap() }, |_, _| {});
+    /// window.immediate().dispatch(task, Wakeup::Launch).unwrap();
+    /// assert_eq!(rx.try_recv(), Ok("at once"));
+    /// ```
     fn is_current_thread(&self) -> bool {
         false
     }
 
     /// Whether [immediate](Dispatcher::immediate) means something here. `false`: the dispatcher is its own immediate one.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task};
+    ///
+    /// struct Strict;
+    /// impl Dispatch for Strict {
+    ///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+    ///         Err(Rejected::new(task, "an example"))
+    ///     }
+    ///     fn has_immediate(&self) -> bool {
+    ///         false
+    ///     }
+    /// }
+    ///
+    /// let strict = Dispatcher::new(Strict);
+    /// assert_eq!(strict.immediate(), strict);
+    /// ```
     fn has_immediate(&self) -> bool {
         true
     }
 
     /// Whether this very thread is that of a [`host`](crate::host), and the only one that runs the dispatcher's tasks, so that
     /// [`Task::new_local`] is possible.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task};
+    /// use std::thread::{self, ThreadId};
+    ///
+    /// struct OneThread(ThreadId);
+    /// impl Dispatch for OneThread {
+    ///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+    ///         Err(Rejected::new(task, "an example"))
+    ///     }
+    ///     fn is_local(&self) -> bool {
+    ///         thread::current().id() == self.0
+    ///     }
+    /// }
+    ///
+    /// let here = Dispatcher::new(OneThread(thread::current().id()));
+    /// assert!(here.is_local());
+    /// assert!(!thread::spawn(move || here.is_local()).join().unwrap());
+    /// ```
     fn is_local(&self) -> bool {
         false
     }
 
     /// The clock and timers of this dispatcher, if it has its own.
+    ///
+    /// See the example of [`TimeSource`].
+    ///
+    /// Kotlin: a dispatcher that implements `Delay`.
     fn time_source(&self) -> Option<Arc<dyn TimeSource>> {
         None
     }
 
     /// Itself, for [`Dispatcher::downcast_ref`]; `None` if that is not to find it.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task};
+    /// use std::any::Any;
+    ///
+    /// struct Numbered(u32);
+    /// impl Dispatch for Numbered {
+    ///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+    ///         Err(Rejected::new(task, "an example"))
+    ///     }
+    ///     fn as_any(&self) -> Option<&dyn Any> {
+    ///         Some(self)
+    ///     }
+    /// }
+    ///
+    /// let dispatcher = Dispatcher::new(Numbered(7));
+    /// assert_eq!(dispatcher.downcast_ref::<Numbered>().unwrap().0, 7);
+    /// ```
     fn as_any(&self) -> Option<&dyn Any> {
         None
     }
@@ -87,6 +265,10 @@ pub trait Dispatch: Send + Sync + 'static {
 /// assert_eq!(format!("{:?}", Dispatcher::IO), "Dispatchers.IO");
 /// let io = Dispatcher::IO.resolve(&Home::own());
 /// assert!(io.is_io() && !io.runs_here());
+/// assert!(io.is_dispatch_needed() && !io.is_local() && !io.is_custom());
+///
+/// let in_place = Dispatcher::UNCONFINED;
+/// assert!(in_place.is_unconfined() && in_place.runs_in_place() && !in_place.is_dispatch_needed());
 /// ```
 #[derive(Clone)]
 #[doc(alias = "Dispatchers")]
@@ -128,6 +310,18 @@ impl Dispatcher {
     /// A name that [`resolve`](Dispatcher::resolve) turns into the pool of a [`Home`]; unresolved it stands for the process's own.
     ///
     /// Kotlin: `Dispatchers.Default`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Task, Wakeup};
+    /// use std::sync::mpsc;
+    /// use std::thread;
+    ///
+    /// let (tx, rx) = mpsc::channel();
+    /// let task = Task::new(async move { tx.send(thread::current().name().map(str::to_owned)).unwrap() }, |_, _| {});
+    /// Dispatcher::DEFAULT.dispatch(task, Wakeup::Launch).unwrap();
+    /// assert!(rx.recv().unwrap().unwrap().starts_with("corox-default-"));
+    /// ```
     #[doc(alias = "Dispatchers.Default")]
     pub const DEFAULT: Dispatcher = Dispatcher {
         kind: Kind::Default,
@@ -138,6 +332,18 @@ impl Dispatcher {
     /// A name that [`resolve`](Dispatcher::resolve) turns into the IO of a [`Home`]; unresolved it stands for the process's own.
     ///
     /// Kotlin: `Dispatchers.IO`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Task, Wakeup};
+    /// use std::sync::mpsc;
+    ///
+    /// let (tx, rx) = mpsc::channel();
+    /// let blocks = async move { tx.send((Dispatcher::IO.runs_here(), std::fs::read_to_string("Cargo.toml"))).unwrap() };
+    /// Dispatcher::IO.dispatch(Task::new(blocks, |_, _| {}), Wakeup::Launch).unwrap();
+    /// let (on_io, text) = rx.recv().unwrap();
+    /// assert!(on_io && text.unwrap().contains("corox"));
+    /// ```
     #[doc(alias = "Dispatchers.IO")]
     pub const IO: Dispatcher = Dispatcher { kind: Kind::Io };
 
@@ -146,6 +352,17 @@ impl Dispatcher {
     /// the process's own runtime.
     ///
     /// Kotlin: `Dispatchers.Unconfined`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Task, Wakeup};
+    /// use std::sync::mpsc;
+    ///
+    /// let (tx, rx) = mpsc::channel();
+    /// let task = Task::new(async move { tx.send(std::thread::current().id()).unwrap() }, |_, _| {});
+    /// Dispatcher::UNCONFINED.dispatch(task, Wakeup::Launch).unwrap();
+    /// assert_eq!(rx.try_recv(), Ok(std::thread::current().id()));
+    /// ```
     #[doc(alias = "Dispatchers.Unconfined")]
     pub const UNCONFINED: Dispatcher = Dispatcher {
         kind: Kind::Unconfined,
@@ -157,12 +374,42 @@ impl Dispatcher {
     /// for a runtime; when the runtime shuts down, the dispatcher rejects tasks.
     ///
     /// Kotlin: `Executor.asCoroutineDispatcher()`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Task, Wakeup};
+    ///
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// let dispatcher = Dispatcher::tokio(runtime.handle().clone());
+    /// let (tx, rx) = tokio::sync::oneshot::channel();
+    /// let task = Task::new(async { tx.send(tokio::runtime::Handle::current().id()).unwrap() }, |_, _| {});
+    /// dispatcher.dispatch(task, Wakeup::Launch).unwrap();
+    /// assert_eq!(runtime.block_on(rx).ok(), dispatcher.runtime_id());
+    /// ```
     #[doc(alias = "asCoroutineDispatcher")]
     pub fn tokio(handle: Handle) -> Dispatcher {
         Kind::Pool(pool::of(&handle)).into()
     }
 
     /// A dispatcher of your own. Each call makes one that equals only its clones.
+    ///
+    /// Kotlin: a subclass of `CoroutineDispatcher`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Task};
+    ///
+    /// struct Closed;
+    /// impl Dispatch for Closed {
+    ///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+    ///         Err(Rejected::new(task, "closed"))
+    ///     }
+    /// }
+    ///
+    /// let closed = Dispatcher::new(Closed);
+    /// assert_eq!(closed.clone(), closed);
+    /// assert_ne!(Dispatcher::new(Closed), closed);
+    /// ```
     pub fn new(dispatch: impl Dispatch) -> Dispatcher {
         Kind::Custom(Arc::new(dispatch)).into()
     }
@@ -179,6 +426,8 @@ impl Dispatcher {
     /// The limit holds for all who use the view: make it once, in a `static` for example, and use it from whatever runtime;
     /// made of `DEFAULT` or `IO`, each task runs on those of its own tree. A view that would not limit is the dispatcher
     /// itself: on an event loop, on a pool with no more than `n` workers, on a view of at most `n`.
+    ///
+    /// Kotlin: `CoroutineDispatcher.limitedParallelism(n)`.
     ///
     /// # Panics
     /// If `n` is 0, and on [`UNCONFINED`](Dispatcher::UNCONFINED), which has no queue.
@@ -201,8 +450,18 @@ impl Dispatcher {
 
     /// As [`limited_parallelism`](Dispatcher::limited_parallelism), with a name for `Debug`.
     ///
+    /// Kotlin: `CoroutineDispatcher.limitedParallelism(n, name)`.
+    ///
     /// # Panics
     /// As there.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::Dispatcher;
+    ///
+    /// let disk = Dispatcher::IO.limited_parallelism_named(4, "disk");
+    /// assert_eq!(format!("{disk:?}"), "disk");
+    /// ```
     #[must_use]
     #[track_caller]
     #[doc(alias = "limitedParallelism")]
@@ -283,6 +542,15 @@ impl Dispatcher {
 
     /// What [`DEFAULT`](Dispatcher::DEFAULT) and [`IO`](Dispatcher::IO) stand for in `home`; views of
     /// them on what they stand for; every other dispatcher unchanged.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Home};
+    ///
+    /// let pool = Dispatcher::DEFAULT.resolve(&Home::own());
+    /// assert!(pool.runtime_id().is_some() && Dispatcher::DEFAULT.runtime_id().is_none());
+    /// assert_eq!(pool.resolve(&Home::own()), pool);
+    /// ```
     pub fn resolve(&self, home: &Home) -> Dispatcher {
         match self.kind {
             Kind::Default => Kind::Pool(home.pool().clone()).into(),
@@ -302,12 +570,25 @@ impl Dispatcher {
 
     /// Hands over `task` to be run; [`UNCONFINED`](Dispatcher::UNCONFINED) may run it before this returns.
     ///
+    /// Kotlin: `CoroutineDispatcher.dispatch`; with [`Wakeup::Yield`] `dispatchYield`.
+    ///
     /// # Errors
     /// If the runtime behind it has shut down, or a custom dispatcher refuses. A task taken by a pool that shuts down before running it
     /// is [rescheduled](Task::reschedule).
     ///
     /// # Panics
-    /// Passes on a panic of a custom dispatcher.
+    /// On [`MAIN`](Dispatcher::MAIN) while nothing is set. Passes on a panic of a custom dispatcher.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Task, Wakeup};
+    /// use std::sync::mpsc;
+    ///
+    /// let (tx, rx) = mpsc::channel();
+    /// let task = Task::new(async move { tx.send(42).unwrap() }, |_, _| {});
+    /// Dispatcher::DEFAULT.dispatch(task, Wakeup::Launch).unwrap();
+    /// assert_eq!(rx.recv(), Ok(42));
+    /// ```
     pub fn dispatch(&self, task: Task, how: Wakeup) -> Result<(), Rejected> {
         match &self.kind {
             Kind::Pool(pool) => {
@@ -365,6 +646,8 @@ impl Dispatcher {
 
     /// Whether a coroutine started or resumed from here must go through [`dispatch`](Dispatcher::dispatch). False for
     /// [`UNCONFINED`](Dispatcher::UNCONFINED), and for custom dispatchers that say so.
+    ///
+    /// Kotlin: `CoroutineDispatcher.isDispatchNeeded`.
     #[doc(alias = "isDispatchNeeded")]
     pub fn is_dispatch_needed(&self) -> bool {
         match &self.kind {
@@ -388,7 +671,7 @@ impl Dispatcher {
     }
 
     /// The `D` behind this dispatcher, if it was made of one that [says so](Dispatch::as_any), or is a view of such a one or
-    /// its immediate one.
+    /// its immediate one. See the example of [`Dispatch::as_any`].
     pub fn downcast_ref<D: Dispatch>(&self) -> Option<&D> {
         match &self.kind {
             Kind::Custom(custom) => custom.as_any()?.downcast_ref(),
@@ -398,7 +681,8 @@ impl Dispatcher {
         }
     }
 
-    /// The tokio runtime that this dispatcher runs on, if it was made of its handle.
+    /// The tokio runtime whose threads run the tasks of this dispatcher, also as a view; `None` for event loops, custom
+    /// dispatchers, and names that are not [resolved](Dispatcher::resolve). See the example of [`tokio`](Dispatcher::tokio).
     pub fn runtime_id(&self) -> Option<tokio::runtime::Id> {
         match &self.kind {
             Kind::Pool(pool) | Kind::PoolIo(pool) => Some(pool.handle().id()),
@@ -457,7 +741,8 @@ impl Dispatcher {
     /// Tells `who` once when the runtime that this dispatcher runs on has shut down; at once if it has already.
     ///
     /// Tasks that wait in the queue of such a runtime come back by themselves ([`Task::reschedule`]). This is for what is
-    /// suspended there with nothing to wake it. Dispatchers that outlive everything, and custom ones, never tell.
+    /// suspended there with nothing to wake it. Dispatchers that outlive everything, and custom ones, never tell. See the
+    /// example of [`OnClose`].
     pub fn on_close(&self, who: Weak<dyn OnClose>) {
         match &self.kind {
             Kind::Pool(pool) | Kind::PoolIo(pool) if !pool.is_own() => pool.on_close(who),

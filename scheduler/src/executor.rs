@@ -57,6 +57,16 @@ impl Dispatcher {
     /// This dispatcher for libraries that want an executor: of closures, or futures' [`Spawn`].
     ///
     /// Kotlin: `CoroutineDispatcher.asExecutor()`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::Dispatcher;
+    ///
+    /// let io = Dispatcher::IO.as_executor();
+    /// let (tx, rx) = std::sync::mpsc::channel();
+    /// io.execute(move || tx.send(std::fs::read_to_string("Cargo.toml")).unwrap()).unwrap();
+    /// assert!(rx.recv().unwrap().is_ok());
+    /// ```
     #[must_use]
     #[doc(alias = "asExecutor")]
     pub fn as_executor(&self) -> Executor {
@@ -66,6 +76,8 @@ impl Dispatcher {
 
 /// A dispatcher as an executor; see [`Dispatcher::as_executor`]. What it runs belongs to no scope: nothing waits for it and
 /// nothing cancels it.
+///
+/// Kotlin: the `Executor` of `asExecutor`.
 ///
 /// # Examples
 /// ```
@@ -85,7 +97,7 @@ impl Executor {
     /// If the dispatcher refuses; `f` is dropped.
     ///
     /// # Panics
-    /// Passes on a panic of a custom dispatcher.
+    /// As [`Dispatcher::dispatch`].
     pub fn execute(&self, f: impl FnOnce() + Send + 'static) -> Result<(), Rejected> {
         // Never woken: the closure runs in its only poll.
         let task = Task::new(async move { f() }, |_, _| {});

@@ -32,6 +32,14 @@ pub struct Home {
 
 impl Home {
     /// The process's own runtime. It starts when something is resolved against it, or dispatched to it.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Home};
+    ///
+    /// let pool = Dispatcher::DEFAULT.resolve(&Home::own());
+    /// assert_eq!(format!("{pool:?}"), "Dispatchers.Default");
+    /// ```
     pub fn own() -> Home {
         Home {
             pool: None,
@@ -41,6 +49,17 @@ impl Home {
 
     /// This home with a slot of its own for the main dispatcher, for a tree that is to have another one than the process: a
     /// test. While the slot is empty, that of the process counts.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Home, MainSlot};
+    ///
+    /// let slot = MainSlot::new();
+    /// let home = Home::own().with_main(slot.clone());
+    /// let _main = slot.set(Dispatcher::UNCONFINED).unwrap();
+    /// assert_eq!(Dispatcher::MAIN.resolve(&home), Dispatcher::UNCONFINED);
+    /// assert_eq!(Dispatcher::MAIN.resolve(&Home::own()), Dispatcher::MAIN);
+    /// ```
     #[must_use]
     pub fn with_main(self, main: MainSlot) -> Home {
         Home {
@@ -50,6 +69,17 @@ impl Home {
     }
 
     /// This home with the slot for the main dispatcher that `other` has.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Home, MainSlot};
+    ///
+    /// let slot = MainSlot::new();
+    /// let test = Home::own().with_main(slot.clone());
+    /// let _main = slot.set(Dispatcher::UNCONFINED).unwrap();
+    /// let other = Home::current().0.with_main_of(&test);
+    /// assert_eq!(Dispatcher::MAIN.resolve(&other), Dispatcher::UNCONFINED);
+    /// ```
     #[must_use]
     pub fn with_main_of(self, other: &Home) -> Home {
         Home {

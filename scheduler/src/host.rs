@@ -66,12 +66,13 @@ thread_local! {
 ///
 /// # Examples
 /// ```
-/// use corox_scheduler::{Dispatcher, Home, host};
+/// use corox_scheduler::{Dispatcher, Home, host, hosted};
 ///
 /// let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// let _context = runtime.enter();
 /// let guard = host(runtime.handle(), Home::own(), Dispatcher::UNCONFINED);
 /// assert_eq!(Home::current().1, Dispatcher::UNCONFINED);
+/// assert_eq!(hosted(), Some(Dispatcher::UNCONFINED));
 /// drop(guard);
 /// assert_ne!(Home::current().1, Dispatcher::UNCONFINED);
 /// ```
@@ -86,7 +87,7 @@ pub fn host(handle: &Handle, home: Home, dispatcher: Dispatcher) -> HostGuard {
     HostGuard(HOST.replace(Some(host)))
 }
 
-/// Ends a [`host`].
+/// Ends a [`host`] when it is dropped, on its thread.
 #[must_use = "dropping the guard ends it"]
 pub struct HostGuard(Option<Host>);
 

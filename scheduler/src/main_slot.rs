@@ -17,6 +17,7 @@ use crate::dispatcher::Kind;
 /// let slot = MainSlot::new();
 /// let home = Home::own().with_main(slot.clone());
 /// let guard = slot.set(Dispatcher::UNCONFINED).unwrap();
+/// assert_eq!(slot.get(), Some(Dispatcher::UNCONFINED));
 /// assert_eq!(Dispatcher::MAIN.resolve(&home), Dispatcher::UNCONFINED);
 /// drop(guard);
 /// assert_eq!(Dispatcher::MAIN.resolve(&home), Dispatcher::MAIN);
@@ -67,6 +68,8 @@ impl MainSlot {
 /// A coroutine that runs on it already stays there when the guard goes. A tree with a main dispatcher of its own
 /// ([`Home::with_main`](crate::Home::with_main)) does not look here.
 ///
+/// Kotlin: `Dispatchers.setMain` of the test module; otherwise the library of the user interface brings `Dispatchers.Main`.
+///
 /// # Errors
 /// If there is one already, whose guard lives.
 ///
@@ -108,6 +111,8 @@ pub(crate) fn required() -> Dispatcher {
 }
 
 /// Keeps a main dispatcher in place; see [`set_main`].
+///
+/// Kotlin: `Dispatchers.resetMain`.
 #[derive(Debug)]
 #[must_use = "dropping the guard takes the main dispatcher away"]
 #[doc(alias = "resetMain")]
@@ -121,6 +126,15 @@ impl Drop for MainGuard {
 }
 
 /// There is a main dispatcher already; see [`set_main`].
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, set_main};
+///
+/// let _main = set_main(Dispatcher::UNCONFINED).unwrap();
+/// let second = set_main(Dispatcher::DEFAULT).unwrap_err();
+/// assert!(second.to_string().contains("drop its guard"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MainAlreadySet(());
 
@@ -146,6 +160,14 @@ impl Dispatcher {
     /// [`resolve`](Dispatcher::resolve) turns it into that. While nothing is set each use panics, and fails the coroutine.
     ///
     /// Kotlin: `Dispatchers.Main`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, Home, set_main};
+    ///
+    /// let _main = set_main(Dispatcher::UNCONFINED).unwrap();
+    /// assert_eq!(Dispatcher::MAIN.resolve(&Home::own()), Dispatcher::UNCONFINED);
+    /// ```
     #[doc(alias = "Dispatchers.Main")]
     pub const MAIN: Dispatcher = Dispatcher { kind: Kind::Main };
 

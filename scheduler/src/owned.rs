@@ -1,4 +1,11 @@
 //! Dispatchers with threads of their own.
+//!
+//! ```text
+//!            close, join, drop                               what its threads run has returned
+//!   open ────────────────────────> closed: tasks are rejected ─────────────────────────────────> the threads have ended
+//!                                  and given back, those who                                     (join waits for that)
+//!                                  asked by on_close are told
+//! ```
 
 use std::fmt;
 use std::future::poll_fn;
@@ -49,6 +56,7 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// worker.join();
 /// ```
 #[doc(alias = "newSingleThreadContext")]
+#[track_caller]
 pub fn new_single_thread_context(name: impl Into<String>) -> OwnedDispatcher {
     let stop = Arc::new(Stop::default());
     let seen = stop.clone();
@@ -91,10 +99,17 @@ pub fn new_single_thread_context(name: impl Into<String>) -> OwnedDispatcher {
 ///
 /// # Examples
 /// ```
-/// use corox_scheduler::new_fixed_thread_pool_context;
+/// use corox_scheduler::{Task, Wakeup, new_fixed_thread_pool_context};
 ///
 /// let pool = new_fixed_thread_pool_context(2, "crunch");
-/// pool.close();
+/// let (tx, rx) = std::sync::mpsc::channel();
+/// let task = Task::new(
+///     async move { tx.send(std::thread::current().name().map(str::to_owned)).unwrap() },
+///     |_, _| {},
+/// );
+/// pool.dispatch(task, Wakeup::Launch).unwrap();
+/// assert!(rx.recv().unwrap().unwrap().starts_with("crunch-"));
+/// pool.join();
 /// ```
 #[track_caller]
 #[doc(alias = "newFixedThreadPoolContext")]
@@ -126,6 +141,17 @@ pub fn new_fixed_thread_pool_context(n: usize, name: impl Into<String>) -> Owned
 /// Derefs to [`Dispatcher`]. Dropping it closes it.
 ///
 /// Kotlin: `CloseableCoroutineDispatcher`, `ExecutorCoroutineDispatcher`.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Task, Wakeup, new_single_thread_context};
+///
+/// let worker = new_single_thread_context("worker");
+/// worker.close();
+/// let late = Task::new(async {}, |_, _| {});
+/// assert!(worker.dispatch(late, Wakeup::Launch).is_err());
+/// worker.join();
+/// ```
 #[must_use = "dropping the owner closes the dispatcher"]
 #[doc(alias = "CloseableCoroutineDispatcher")]
 #[doc(alias = "ExecutorCoroutineDispatcher")]
@@ -152,6 +178,8 @@ impl OwnedDispatcher {
     ///
     /// Coroutines on it are cancelled, the suspended ones, too, and their cleanup runs on the process's own pool. Returns at
     /// once; a second call does nothing. May be called from one of its own threads.
+    ///
+    /// Kotlin: `CloseableCoroutineDispatcher.close`.
     pub fn close(&self) {
         match &self.threads {
             Threads::One { events, stop, .. } => {
@@ -217,6 +245,7 @@ impl Deref for OwnedDispatcher {
     }
 }
 
+/// The dispatcher as one of the others: it does not keep the threads.
 impl From<&OwnedDispatcher> for Dispatcher {
     fn from(owned: &OwnedDispatcher) -> Dispatcher {
         owned.dispatcher.clone()

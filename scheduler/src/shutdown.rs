@@ -47,6 +47,25 @@ pub fn shutdown(timeout: Duration) -> Result<(), ShutdownTimedOut> {
 }
 
 /// Threads still run after a [`shutdown`].
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, Task, Wakeup, shutdown};
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// let (end, ended) = mpsc::channel::<()>();
+/// let (begin, begun) = mpsc::channel();
+/// let blocks = async move {
+///     begin.send(()).unwrap();
+///     let _ = ended.recv();
+/// };
+/// Dispatcher::IO.dispatch(Task::new(blocks, |_, _| {}), Wakeup::Launch).unwrap();
+/// begun.recv().unwrap();
+/// assert!(shutdown(Duration::from_millis(1)).unwrap_err().threads() > 0);
+/// drop(end);
+/// shutdown(Duration::from_secs(60)).unwrap();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ShutdownTimedOut {
     threads: usize,

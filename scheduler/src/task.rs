@@ -23,6 +23,39 @@ thread_local! {
 }
 
 /// Why a [`Task`] is handed to a dispatcher.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Task, Wakeup, mark_yield};
+/// use std::future::poll_fn;
+/// use std::sync::{Arc, Mutex};
+/// use std::task::Poll;
+///
+/// let queue = Arc::new(Mutex::new(Vec::new()));
+/// let mut polls = 0;
+/// let body = poll_fn(move |cx| {
+///     polls += 1;
+///     match polls {
+///         1 => cx.waker().wake_by_ref(),
+///         2 => {
+///             mark_yield();
+///             cx.waker().wake_by_ref();
+///         }
+///         _ => return Poll::Ready(()),
+///     }
+///     Poll::Pending
+/// });
+/// let back = queue.clone();
+/// Task::new(body, move |task, how| back.lock().unwrap().push((task, how))).reschedule();
+///
+/// let mut reasons = Vec::new();
+/// loop {
+///     let Some((task, how)) = queue.lock().unwrap().pop() else { break };
+///     reasons.push(how);
+///     task.run();
+/// }
+/// assert_eq!(reasons, [Wakeup::Launch, Wakeup::Again, Wakeup::Yield]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wakeup {
     /// The first time, or again by way of [`Task::reschedule`].
@@ -107,6 +140,22 @@ impl Task {
     ///
     /// # Errors
     /// Gives the future back if no event loop runs coroutines on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Task, block_on};
+    /// use std::rc::Rc;
+    ///
+    /// let words = Rc::new(vec!["a", "bc"]);
+    /// let length = block_on(|events| async move {
+    ///     let (tx, rx) = tokio::sync::oneshot::channel();
+    ///     let body = async move { tx.send(words.concat().len()).unwrap() };
+    ///     let task = Task::new_local(body, move |task, how| { events.dispatch(task, how).unwrap(); });
+    ///     task.ok().expect("this is the thread of a loop").reschedule();
+    ///     rx.await.unwrap()
+    /// });
+    /// assert_eq!(length, 3);
+    /// ```
     pub fn new_local<F, S>(future: F, schedule: S) -> Result<Task, F>
     where
         F: Future<Output = ()> + 'static,
@@ -119,6 +168,17 @@ impl Task {
     ///
     /// A panic of the future or of its destructor ends here: it is reported with `tracing::error!`,
     /// and the future is dropped.
+    ///
+    /// Kotlin: `Runnable.run`.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::Task;
+    ///
+    /// let (tx, rx) = std::sync::mpsc::channel();
+    /// Task::new(async move { tx.send("polled").unwrap() }, |_, _| {}).run();
+    /// assert_eq!(rx.try_recv(), Ok("polled"));
+    /// ```
     pub fn run(self) {
         let outer = YIELDED.replace(false);
         let owner = self.0.metadata().0.load(Ordering::Relaxed);
@@ -166,6 +226,10 @@ impl fmt::Debug for Task {
 /// scheduled as [`Wakeup::Yield`], behind everything else that waits.
 ///
 /// Outside of a task it does nothing of use: the mark is cleared before each run.
+///
+/// See the example of [`Wakeup`].
+///
+/// Kotlin: `CoroutineDispatcher.dispatchYield`, as `yield` calls it.
 #[doc(alias = "yield")]
 pub fn mark_yield() {
     YIELDED.set(true);

@@ -23,6 +23,97 @@ use crate::{event_loop, host, main_slot};
 /// they were registered. No method may call a waker while it holds a lock.
 ///
 /// Kotlin: `Delay`.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatch, Dispatcher, Rejected, Sleep, Task, TimeSource, is_virtual, now};
+/// use std::collections::BTreeMap;
+/// use std::future::Future;
+/// use std::pin::pin;
+/// use std::sync::{Arc, Mutex};
+/// use std::task::{Context, Waker};
+/// use std::time::{Duration, Instant};
+///
+/// /// A clock that is moved by hand.
+/// struct Manual(Mutex<State>);
+///
+/// struct State {
+///     now: Instant,
+///     last_key: u64,
+///     timers: BTreeMap<u64, (Instant, Waker)>,
+/// }
+///
+/// impl TimeSource for Manual {
+///     fn now(&self) -> Instant {
+///         self.0.lock().unwrap().now
+///     }
+///     fn register(&self, deadline: Instant, waker: &Waker) -> u64 {
+///         let waker = waker.clone();
+///         let mut state = self.0.lock().unwrap();
+///         state.last_key += 1;
+///         let key = state.last_key;
+///         state.timers.insert(key, (deadline, waker));
+///         key
+///     }
+///     fn set_waker(&self, key: u64, waker: &Waker) {
+///         let mut waker = waker.clone();
+///         if let Some(timer) = self.0.lock().unwrap().timers.get_mut(&key) {
+///             std::mem::swap(&mut timer.1, &mut waker);
+///         }
+///     }
+///     fn cancel(&self, key: u64) {
+///         let gone = self.0.lock().unwrap().timers.remove(&key);
+///         drop(gone);
+///     }
+///     fn is_elapsed(&self, key: u64) -> bool {
+///         !self.0.lock().unwrap().timers.contains_key(&key)
+///     }
+///     fn is_virtual(&self) -> bool {
+///         true
+///     }
+/// }
+///
+/// impl Manual {
+///     fn advance(&self, by: Duration) {
+///         let due: BTreeMap<_, _> = {
+///             let mut state = self.0.lock().unwrap();
+///             state.now += by;
+///             let now = state.now;
+///             let all = std::mem::take(&mut state.timers).into_iter();
+///             let (due, left) = all.partition(|(_, (deadline, _))| *deadline <= now);
+///             state.timers = left;
+///             due
+///         };
+///         let mut due: Vec<_> = due.into_iter().collect();
+///         due.sort_by_key(|(key, (deadline, _))| (*deadline, *key));
+///         due.into_iter().for_each(|(_, (_, waker))| waker.wake());
+///     }
+/// }
+///
+/// struct OnManual(Arc<Manual>);
+/// impl Dispatch for OnManual {
+///     fn dispatch(&self, task: Task) -> Result<(), Rejected> {
+///         std::thread::spawn(move || task.run());
+///         Ok(())
+///     }
+///     fn time_source(&self) -> Option<Arc<dyn TimeSource>> {
+///         Some(self.0.clone())
+///     }
+/// }
+///
+/// let state = State { now: Instant::now(), last_key: 0, timers: BTreeMap::new() };
+/// let clock = Arc::new(Manual(Mutex::new(state)));
+/// let dispatcher = Dispatcher::new(OnManual(clock.clone()));
+/// assert!(is_virtual(&dispatcher));
+/// let begin = now(&dispatcher);
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let mut hour = pin!(Sleep::after(&dispatcher, Duration::from_secs(3600)));
+/// assert!(hour.as_mut().poll(&mut cx).is_pending());
+/// clock.advance(Duration::from_secs(3600));
+/// assert!(hour.as_mut().poll(&mut cx).is_ready());
+/// assert_eq!(now(&dispatcher) - begin, Duration::from_secs(3600));
+/// ```
 #[doc(alias = "Delay")]
 pub trait TimeSource: Send + Sync {
     /// This clock's time.
@@ -223,9 +314,20 @@ pin_project! {
 impl Sleep {
     /// Completes at `deadline` on the clock of `dispatcher`, or at once if that has passed.
     ///
-    /// Custom dispatchers without a time source use the timers of the event loop or tokio runtime that this is called on, or else of the
-    /// process's own runtime; so does a tokio runtime built without a time driver. [`UNCONFINED`](Dispatcher::UNCONFINED) uses those of
-    /// the process's own runtime on an event loop, too: it resumes on the thread on which the timer fires, and that is then not the loop's.
+    /// [`UNCONFINED`](Dispatcher::UNCONFINED), and custom dispatchers without a time source, use the timers of the event loop or tokio
+    /// runtime that this is called on, or else of the process's own runtime; so does a tokio runtime built without a time driver.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Sleep, block_on, now};
+    /// use std::time::Duration;
+    ///
+    /// block_on(|events| async move {
+    ///     let deadline = now(&events) + Duration::from_millis(5);
+    ///     Sleep::until(&events, deadline).await;
+    ///     assert!(now(&events) >= deadline);
+    /// });
+    /// ```
     pub fn until(dispatcher: &Dispatcher, deadline: Instant) -> Sleep {
         Sleep {
             inner: Clock::of(dispatcher).sleep(deadline),

@@ -39,6 +39,22 @@ fn run_first(task: Task) {
 /// True if no task of the unconfined dispatcher waits on this thread for the running one to return.
 ///
 /// A coroutine that yields in [`Dispatcher::UNCONFINED`](crate::Dispatcher::UNCONFINED) has nobody to give way to then.
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, Task, Wakeup, unconfined_queue_is_empty};
+/// use std::sync::mpsc;
+///
+/// assert!(unconfined_queue_is_empty());
+/// let (tx, rx) = mpsc::channel();
+/// let body = async move {
+///     let other = Task::new(async {}, |_, _| {});
+///     Dispatcher::UNCONFINED.dispatch(other, Wakeup::Launch).unwrap(); // runs after this one
+///     tx.send(unconfined_queue_is_empty()).unwrap();
+/// };
+/// Dispatcher::UNCONFINED.dispatch(Task::new(body, |_, _| {}), Wakeup::Launch).unwrap();
+/// assert_eq!(rx.try_recv(), Ok(false));
+/// ```
 pub fn unconfined_queue_is_empty() -> bool {
     QUEUE.with_borrow(VecDeque::is_empty)
 }

@@ -1,4 +1,14 @@
 //! The event loop: a single-threaded dispatcher with a strict queue and timers of its own.
+//!
+//! ```text
+//!             the root has ended
+//!   open ───────────────────────────────────> closed: the queue, and what comes later, goes to the process's own
+//!     │                                         ▲     pool; a task there fires the timers, while there are any
+//!     │ the owner of the thread closes it       │
+//!     ▼                                         │
+//!   rejecting: what comes is rejected ──────────┘ then what is queued is given back, and what comes later rejected
+//!                                       the root, which has waited for the owner, ends
+//! ```
 
 mod current;
 mod local;

@@ -6,6 +6,26 @@ use parking_lot::Mutex;
 
 /// Something that is told, once, when the runtime of a dispatcher has shut down; see
 /// [`Dispatcher::on_close`](crate::Dispatcher::on_close).
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Dispatcher, OnClose};
+/// use std::sync::{Arc, mpsc};
+///
+/// struct Notice(mpsc::Sender<&'static str>);
+/// impl OnClose for Notice {
+///     fn closed(self: Arc<Self>) {
+///         self.0.send("closed").unwrap();
+///     }
+/// }
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// let (tx, rx) = mpsc::channel();
+/// let notice: Arc<dyn OnClose> = Arc::new(Notice(tx));
+/// Dispatcher::tokio(runtime.handle().clone()).on_close(Arc::downgrade(&notice));
+/// drop(runtime);
+/// assert_eq!(rx.try_recv(), Ok("closed"));
+/// ```
 pub trait OnClose: Send + Sync {
     /// The runtime has shut down: nothing more runs there. Called on the thread that shuts it down, with no lock held.
     fn closed(self: Arc<Self>);

@@ -1,4 +1,12 @@
 //! Which runtime has which pool.
+//!
+//! That of a runtime lives from the first use until the runtime shuts down. The process's own:
+//!
+//! ```text
+//!   unused ── first use ──> running ── shutdown ──> shut down: rejects everything, for good
+//!     │                                                ▲
+//!     └── shutdown: nothing is started for it ─────────┘
+//! ```
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
