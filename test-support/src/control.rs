@@ -202,6 +202,8 @@ impl TestScheduler {
     ///
     /// Suspends, unless the duration is zero. While the clock is [held](crate::TestScope::real_time) it waits for that.
     ///
+    /// Kotlin: `TestCoroutineScheduler.advanceTimeBy`.
+    ///
     /// # Cancel safety
     ///
     /// Dropped half-way the clock stays where it is.
@@ -239,7 +241,9 @@ impl TestScheduler {
 
     /// Runs everything that is due at this moment, with what that adds for this moment; tasks of tokio that are ready, too.
     ///
-    /// The moment is that of the first poll. The clock does not move for it.
+    /// The moment is that of the first poll. The clock does not move for it. Suspends until that has run.
+    ///
+    /// Kotlin: `TestCoroutineScheduler.runCurrent`.
     ///
     /// # Cancel safety
     ///
@@ -248,6 +252,20 @@ impl TestScheduler {
     /// # Panics
     ///
     /// As [`advance_time_by`](Self::advance_time_by).
+    ///
+    /// ```
+    /// use corox_core::delay;
+    /// use corox_test::run_test;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |t| {
+    ///     let now = t.launch(async {});
+    ///     let later = t.launch(async { delay(Duration::from_millis(1)).await });
+    ///     t.run_current().await;
+    ///     assert!(now.is_completed() && !later.is_completed());
+    ///     assert!(t.current_time().is_zero());
+    /// });
+    /// ```
     #[track_caller]
     #[doc(alias = "runCurrent")]
     pub fn run_current(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -262,6 +280,10 @@ impl TestScheduler {
     ///
     /// It cannot see tokio's timers: those fire that are due before the last delay of corox, and a coroutine that waits for a
     /// later one is not waited for. Join it, or use [`advance_time_by`](Self::advance_time_by).
+    ///
+    /// Suspends until then.
+    ///
+    /// Kotlin: `TestCoroutineScheduler.advanceUntilIdle`.
     ///
     /// # Cancel safety
     ///

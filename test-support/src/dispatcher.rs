@@ -114,30 +114,35 @@ macro_rules! test_dispatcher {
             }
         }
 
+        /// The dispatcher as one of the others.
         impl From<$type> for Dispatcher {
             fn from(dispatcher: $type) -> Dispatcher {
                 dispatcher.0
             }
         }
 
+        /// As by value.
         impl From<&$type> for Dispatcher {
             fn from(dispatcher: &$type) -> Dispatcher {
                 dispatcher.0.clone()
             }
         }
 
+        /// The set of this one dispatcher.
         impl From<$type> for CoroutineContext {
             fn from(dispatcher: $type) -> CoroutineContext {
                 dispatcher.0.into()
             }
         }
 
+        /// As by value.
         impl From<&$type> for CoroutineContext {
             fn from(dispatcher: &$type) -> CoroutineContext {
                 dispatcher.0.clone().into()
             }
         }
 
+        /// This dispatcher with the elements of the right side over it.
         impl<R: IntoContext> Add<R> for $type {
             type Output = CoroutineContext;
             fn add(self, other: R) -> CoroutineContext {
@@ -154,14 +159,25 @@ test_dispatcher! {
     /// Kotlin: `StandardTestDispatcher`.
     ///
     /// ```
-    /// use corox_core::yield_now;
-    /// use corox_test::run_test;
+    /// use corox_core::{delay, yield_now};
+    /// use corox_test::{StandardTestDispatcher, run_test};
+    /// use std::time::Duration;
     ///
     /// run_test(async |t| {
     ///     let job = t.launch(async {});
     ///     assert!(!job.is_completed());
     ///     yield_now().await;
     ///     assert!(job.is_completed());
+    ///
+    ///     // One for the code under test: made inside of a test it is on the scheduler of that.
+    ///     let own = StandardTestDispatcher::new();
+    ///     t.with(&own).launch(async { delay(Duration::from_secs(1)).await }).join().await;
+    ///     assert_eq!(own.scheduler().current_time(), Duration::from_secs(1));
+    ///
+    ///     let same_place = StandardTestDispatcher::on(t.scheduler());
+    ///     assert_eq!(same_place.scheduler().current_time(), Duration::from_secs(1));
+    ///     let disk = StandardTestDispatcher::named(t.scheduler(), "disk");
+    ///     assert_eq!(format!("{:?}", *disk), "disk");
     /// });
     /// ```
     StandardTestDispatcher, false
@@ -182,6 +198,12 @@ test_dispatcher! {
     /// TestScope::new(UnconfinedTestDispatcher::new()).run_test(async |t| {
     ///     let job = t.launch(async {});
     ///     assert!(job.is_completed());
+    ///
+    ///     // For a part of a test, on the clock of the rest.
+    ///     let eager = UnconfinedTestDispatcher::on(t.scheduler());
+    ///     assert_eq!(eager.scheduler().current_time(), t.current_time());
+    ///     let named = UnconfinedTestDispatcher::named(t.scheduler(), "eager");
+    ///     assert_eq!(format!("{:?}", *named), "eager");
     /// });
     /// ```
     UnconfinedTestDispatcher, true

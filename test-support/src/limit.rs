@@ -17,6 +17,14 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The environment variable with the limit for tests that do not set one: seconds, or a number with `ms`, `s` or `m`.
+///
+/// Without it the limit is 60 seconds. A test panics if the value is none of that, or zero.
+///
+/// Kotlin: the property `kotlinx.coroutines.test.default_timeout`.
+///
+/// ```sh
+/// COROX_TEST_TIMEOUT=5m cargo test
+/// ```
 #[doc(alias = "default_timeout")]
 pub const TIMEOUT_VARIABLE: &str = "COROX_TEST_TIMEOUT";
 

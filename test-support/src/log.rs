@@ -20,6 +20,19 @@ use parking_lot::Mutex;
 ///     log.assert(["body", "child"]);
 /// });
 /// ```
+///
+/// Events may be of a type of one's own:
+///
+/// ```
+/// use corox_test::EventLog;
+///
+/// let log = EventLog::of();
+/// log.push((0, "start"));
+/// log.push((100, "end"));
+/// assert_eq!(log.events(), [(0, "start"), (100, "end")]);
+/// assert_eq!(log.take().len(), 2);
+/// assert!(log.events().is_empty());
+/// ```
 pub struct EventLog<E = String>(Arc<Mutex<Vec<E>>>);
 
 impl<E> Clone for EventLog<E> {

@@ -157,6 +157,8 @@ pub(crate) fn scheduler() -> Option<TestScheduler> {
 /// Test dispatchers that are made on this thread afterwards share its scheduler. What looks for `MAIN` before the test begins,
 /// outside of coroutines, `CoroutineScope::main()` for example, finds that of the process: make it inside of the test.
 ///
+/// Kotlin: `Dispatchers.setMain`.
+///
 /// # Errors
 ///
 /// If one is set already whose guard lives.
@@ -190,6 +192,8 @@ pub fn set_main(dispatcher: impl Into<Dispatcher>) -> Result<TestMainGuard, Main
 }
 
 /// Keeps the main dispatcher of a thread's tests in place; see [`set_main`].
+///
+/// Kotlin: `Dispatchers.resetMain`.
 #[must_use = "dropping the guard takes the main dispatcher away"]
 #[doc(alias = "resetMain")]
 pub struct TestMainGuard {

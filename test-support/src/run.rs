@@ -1,4 +1,19 @@
 //! One run of a test, from its beginning to the report.
+//!
+//! ```text
+//!   run_with ── failures since the last test ──> told, nothing runs
+//!      │
+//!      ▼          body and children ended
+//!   running ─────────────────────────────────> the background is cancelled ── all that is due has run ──> End::All
+//!    │    │                                       ▲                     │
+//!    │    │ the limit of real time                │ they end            └── 100 000 events, and more ──> End::Endless
+//!    │    └────────> told, cancelled ─────────────┘
+//!    │                     └── the grace for cleanup is over ──> End::GivenUp
+//!    └── exploring, and nothing can ever run again ──> End::Deadlock
+//!
+//!   each End ──> what went wrong, in this order: too late; how it ended; the failure of the body; failures that nobody took
+//!            ──> what is left is told, or cancelled if it is not End::All ──> the clock stops, the runtime goes ──> report
+//! ```
 
 use std::cell::Cell;
 use std::collections::HashSet;

@@ -79,6 +79,8 @@ impl From<&TestScheduler> for CoroutineContext {
 
 impl TestScheduler {
     /// A scheduler at time zero.
+    ///
+    /// Kotlin: `TestCoroutineScheduler()`.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> TestScheduler {
@@ -106,6 +108,8 @@ impl TestScheduler {
 
     /// The virtual time since the scheduler was made. It stands still while anything runs and never goes back.
     ///
+    /// Kotlin: `TestCoroutineScheduler.currentTime`, in milliseconds.
+    ///
     /// ```
     /// assert!(corox_test::TestScheduler::new().current_time().is_zero());
     /// ```
@@ -116,6 +120,13 @@ impl TestScheduler {
     }
 
     /// The clock as a source of marks that can be compared and subtracted.
+    ///
+    /// Kotlin: `TestCoroutineScheduler.timeSource`.
+    ///
+    /// ```
+    /// let scheduler = corox_test::TestScheduler::new();
+    /// assert!(scheduler.time_source().now().since_begin().is_zero());
+    /// ```
     #[must_use]
     #[doc(alias = "timeSource")]
     pub fn time_source(&self) -> TestTimeSource {
@@ -124,7 +135,21 @@ impl TestScheduler {
 
     /// How many delays and time-outs are pending.
     ///
-    /// Those of coroutines that have been cancelled are not among them (V-17), nor are tokio's.
+    /// Those of coroutines that have been cancelled are not among them, nor are tokio's.
+    ///
+    /// ```
+    /// use corox_core::delay;
+    /// use corox_test::run_test;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |t| {
+    ///     let job = t.launch(async { delay(Duration::from_secs(60)).await });
+    ///     t.run_current().await;
+    ///     assert_eq!(t.scheduler().pending_timers(), 1);
+    ///     job.cancel_and_join().await;
+    ///     assert_eq!(t.scheduler().pending_timers(), 0);
+    /// });
+    /// ```
     #[must_use]
     pub fn pending_timers(&self) -> usize {
         self.0.state.lock().timers.order.len()

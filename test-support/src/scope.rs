@@ -46,6 +46,27 @@ use crate::{StandardTestDispatcher, TestScheduler, limit};
 ///     assert_eq!(t.current_time(), Duration::from_secs(60));
 /// });
 /// ```
+///
+/// Its clock:
+///
+/// ```
+/// use corox_core::delay;
+/// use corox_test::run_test;
+/// use std::time::Duration;
+///
+/// run_test(async |t| {
+///     let begin = t.time_source().now();
+///     let job = t.launch(async { delay(Duration::from_secs(3)).await });
+///     t.run_current().await; // it has begun to wait
+///     assert_eq!(t.scheduler().pending_timers(), 1);
+///     t.advance_time_by(Duration::from_secs(2)).await;
+///     assert!(job.is_active());
+///     t.advance_until_idle().await;
+///     assert!(job.is_completed());
+///     assert_eq!(t.time_source().elapsed_since(begin), Duration::from_secs(3));
+///     assert_eq!(t.context().dispatcher(), Some(t.dispatcher()));
+/// });
+/// ```
 #[derive(Clone)]
 pub struct TestScope(pub(crate) Arc<Shared>);
 
@@ -72,10 +93,24 @@ impl TestScope {
     /// [`TestScheduler`] in the context if there is one. A [`Job`](corox_core::Job) becomes the parent of the test's job: it
     /// is not completed by the test, and a failure of the test cancels it.
     ///
+    /// Kotlin: `TestScope(context)`.
+    ///
     /// # Panics
     ///
     /// If the dispatcher is no test dispatcher, or on another scheduler than the one in the context; if there is an
     /// [`ExceptionHandler`](corox_core::ExceptionHandler): failures of the test are collected.
+    ///
+    /// ```
+    /// use corox_core::CoroutineName;
+    /// use corox_test::{TestScope, UnconfinedTestDispatcher};
+    ///
+    /// let t = TestScope::new(UnconfinedTestDispatcher::new() + CoroutineName::new("checkout"));
+    /// t.run_test(async |t| {
+    ///     let job = t.launch(async {});
+    ///     assert!(job.is_completed());
+    ///     assert_eq!(job.name().as_deref(), Some("checkout"));
+    /// });
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn new(context: impl IntoContext) -> TestScope {
@@ -134,6 +169,8 @@ impl TestScope {
 
     /// Runs `body` as the test of this scope; see [`run_test`](crate::run_test).
     ///
+    /// Kotlin: `TestScope.runTest`.
+    ///
     /// # Panics
     ///
     /// As there; at the second call for one scope.
@@ -145,9 +182,22 @@ impl TestScope {
 
     /// As [`run_test`](TestScope::run_test), with a limit of `limit` of real time.
     ///
+    /// Kotlin: `TestScope.runTest(timeout)`.
+    ///
     /// # Panics
     ///
     /// As there.
+    ///
+    /// ```
+    /// use corox_core::delay;
+    /// use corox_test::TestScope;
+    /// use std::time::Duration;
+    ///
+    /// TestScope::default().run_test_within(Duration::from_secs(5), async |t| {
+    ///     delay(Duration::from_secs(3600)).await; // virtual time does not count
+    ///     assert_eq!(t.current_time(), Duration::from_secs(3600));
+    /// });
+    /// ```
     #[track_caller]
     #[doc(alias = "runTest")]
     #[doc(alias = "CoroutinesTimeout")]
@@ -156,6 +206,8 @@ impl TestScope {
     }
 
     /// The scheduler.
+    ///
+    /// Kotlin: `TestScope.testScheduler`.
     #[must_use]
     #[doc(alias = "testScheduler")]
     pub fn scheduler(&self) -> &TestScheduler {
@@ -173,6 +225,8 @@ impl TestScope {
     ///
     /// Its coroutines fail alone, and each failure fails the test, also that of a [`spawn`](CoroutineScope::spawn). Their
     /// delays do not keep [`advance_until_idle`](TestScope::advance_until_idle) going.
+    ///
+    /// Kotlin: `TestScope.backgroundScope`.
     ///
     /// ```
     /// use corox_core::delay;
@@ -199,6 +253,8 @@ impl TestScope {
     }
 
     /// See [`TestScheduler::current_time`].
+    ///
+    /// Kotlin: `TestScope.currentTime`.
     #[must_use]
     #[doc(alias = "currentTime")]
     pub fn current_time(&self) -> Duration {
@@ -206,27 +262,35 @@ impl TestScope {
     }
 
     /// See [`TestScheduler::time_source`].
+    ///
+    /// Kotlin: `TestScope.testTimeSource`.
     #[must_use]
     #[doc(alias = "testTimeSource")]
     pub fn time_source(&self) -> TestTimeSource {
         self.0.scheduler.time_source()
     }
 
-    /// See [`TestScheduler::advance_time_by`].
+    /// See [`TestScheduler::advance_time_by`], also for its cancel safety and its panics.
+    ///
+    /// Kotlin: `TestScope.advanceTimeBy`.
     #[track_caller]
     #[doc(alias = "advanceTimeBy")]
     pub fn advance_time_by(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         self.0.scheduler.advance_time_by(duration)
     }
 
-    /// See [`TestScheduler::run_current`].
+    /// See [`TestScheduler::run_current`], also for its cancel safety and its panics.
+    ///
+    /// Kotlin: `TestScope.runCurrent`.
     #[track_caller]
     #[doc(alias = "runCurrent")]
     pub fn run_current(&self) -> impl Future<Output = ()> + Send + use<> {
         self.0.scheduler.run_current()
     }
 
-    /// See [`TestScheduler::advance_until_idle`].
+    /// See [`TestScheduler::advance_until_idle`], also for its cancel safety and its panics.
+    ///
+    /// Kotlin: `TestScope.advanceUntilIdle`.
     #[track_caller]
     #[doc(alias = "advanceUntilIdle")]
     pub fn advance_until_idle(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -239,6 +303,8 @@ impl TestScope {
     /// Without it the clock jumps to the next pending timer while the future waits, so that a time-out around it is over at
     /// once. Delays and time-outs *inside* of the future, corox's and tokio's, do not end: the clock that they wait for is the
     /// one that is held.
+    ///
+    /// Kotlin: no counterpart; there `withContext(Dispatchers.Default)` around such a call.
     ///
     /// # Cancel safety
     ///

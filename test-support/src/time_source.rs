@@ -31,6 +31,8 @@ impl TestTimeSource {
     }
 
     /// The mark of this moment.
+    ///
+    /// Kotlin: `TimeSource.markNow`.
     #[must_use]
     #[doc(alias = "markNow")]
     pub fn now(&self) -> TestInstant {
@@ -38,6 +40,8 @@ impl TestTimeSource {
     }
 
     /// The virtual time from `mark` to now; zero if the mark is of the future.
+    ///
+    /// Kotlin: `TimeMark.elapsedNow`.
     #[must_use]
     #[doc(alias = "elapsedNow")]
     pub fn elapsed_since(&self, mark: TestInstant) -> Duration {
@@ -46,6 +50,24 @@ impl TestTimeSource {
 }
 
 /// A moment of the virtual time of one scheduler.
+///
+/// Kotlin: `ComparableTimeMark`.
+///
+/// ```
+/// use corox_core::delay;
+/// use corox_test::run_test;
+/// use std::time::Duration;
+///
+/// run_test(async |t| {
+///     let two = Duration::from_secs(2);
+///     let start = t.time_source().now();
+///     delay(two).await;
+///     let end = t.time_source().now();
+///     assert!(start < end);
+///     assert_eq!((end - start, start + two, end - two), (two, end, start));
+///     assert_eq!(end.since_begin(), t.current_time());
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[doc(alias = "ComparableTimeMark")]
 pub struct TestInstant(Duration);

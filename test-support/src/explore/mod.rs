@@ -34,6 +34,10 @@ use crate::limit;
 use crate::run::{Finding, Findings, check_thread, run_with};
 
 /// The environment variable that has [`explore`] run one schedule only, that of a failure it has reported.
+///
+/// ```sh
+/// COROX_SEED=switches:5692161d100b05e5:1=1 cargo test name_of_the_test
+/// ```
 pub const SEED_VARIABLE: &str = "COROX_SEED";
 
 /// Runs a test under `n` schedules; see [`Explore`].
@@ -73,7 +77,8 @@ pub fn explore<R: LaunchOutput>(n: usize, body: impl AsyncFn(TestScope) -> R) ->
 /// suspension; a delay or a time-out that is due is one more to choose from. The first schedule is the order of
 /// [`run_test`](crate::run_test), first come first served. Of the others half choose at random; the other half gives the
 /// coroutines random priorities, runs the highest, and lowers it at a few random points ([`depth`](Explore::depth)). The same
-/// number gives the same schedules each time, unless the [`seed`](Explore::seed) is changed.
+/// number gives the same schedules each time, unless the [`seed`](Explore::seed) is changed. The priorities are PCT: S. Burckhardt,
+/// P. Kothari, M. Musuvathi, S. Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010.
 ///
 /// The test must do the same whenever it is given the same schedule: what it depends on beside that, threads, sockets, real time,
 /// random numbers, cannot be replayed. The order of [`select_unbiased`](corox_core::select_unbiased) belongs to the schedule. Tasks
@@ -105,6 +110,24 @@ pub fn explore<R: LaunchOutput>(n: usize, body: impl AsyncFn(TestScope) -> R) ->
 ///     assert_eq!(sum.load(Ordering::Relaxed), 2);
 /// });
 /// ```
+///
+/// What can be set:
+///
+/// ```
+/// use corox_core::yield_now;
+/// use corox_test::Explore;
+/// use std::time::Duration;
+///
+/// let exploration = Explore::new(50).depth(2).seed(7).limit(Duration::from_secs(60));
+/// let test = async |t: corox_test::TestScope| {
+///     for _ in 0..3 {
+///         t.launch(async { yield_now().await });
+///     }
+/// };
+/// assert_eq!(exploration.run(test).schedules(), 50);
+/// assert!(exploration.clone().only_random().run(test).distinct() > 1);
+/// assert!(exploration.only_priorities().run(test).distinct() > 1);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing runs before `run`"]
 pub struct Explore {
@@ -117,6 +140,19 @@ pub struct Explore {
 }
 
 /// What an exploration has seen.
+///
+/// ```
+/// use corox_core::yield_now;
+/// use corox_test::explore;
+///
+/// let explored = explore(100, async |t| {
+///     for _ in 0..3 {
+///         t.launch(async { yield_now().await });
+///     }
+/// });
+/// assert_eq!(explored.schedules(), 100);
+/// assert!(explored.distinct() > 10);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explored {
     schedules: usize,
@@ -190,7 +226,7 @@ impl Explore {
         self
     }
 
-    /// The limit of real time for each single run.
+    /// The limit of real time for each single run; without it that of [`run_test`](crate::run_test).
     pub fn limit(mut self, limit: Duration) -> Explore {
         self.limit = Some(limit);
         self
