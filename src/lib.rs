@@ -34,22 +34,85 @@
 pub use corox_core::*;
 
 /// The shared pool for computation; see [`Dispatcher::DEFAULT`].
+///
+/// Kotlin: `Dispatchers.Default`.
+///
+/// ```
+/// use corox::{DEFAULT, run_blocking, with_context};
+///
+/// let sum = run_blocking(async |_| with_context(DEFAULT, async { Ok((1..=10).sum::<i32>()) }).await);
+/// assert_eq!(sum.unwrap(), 55);
+/// ```
 #[doc(alias = "Dispatchers.Default")]
 pub const DEFAULT: Dispatcher = Dispatcher::DEFAULT;
 
 /// Threads for blocking calls; see [`Dispatcher::IO`].
+///
+/// Kotlin: `Dispatchers.IO`.
+///
+/// ```
+/// use corox::{IO, run_blocking, with_context};
+///
+/// let text = run_blocking(async |_| {
+///     with_context(IO, async { Ok(std::fs::read_to_string("Cargo.toml")?) }).await
+/// });
+/// assert!(text.unwrap().contains("corox"));
+/// ```
 #[doc(alias = "Dispatchers.IO")]
 pub const IO: Dispatcher = Dispatcher::IO;
 
 /// The user interface's thread, once it is set; see [`Dispatcher::MAIN`].
+///
+/// Kotlin: `Dispatchers.Main`.
+///
+/// ```
+/// use corox::{MAIN, run_blocking, set_main};
+///
+/// run_blocking(async |scope| {
+///     // As the event loop of a user interface would be.
+///     let _main = set_main(scope.context().dispatcher().unwrap().clone())?;
+///     let here = std::thread::current().id();
+///     let there = scope.with(MAIN).spawn(async { Ok(std::thread::current().id()) });
+///     assert_eq!(there.await?, here);
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[doc(alias = "Dispatchers.Main")]
 pub const MAIN: Dispatcher = Dispatcher::MAIN;
 
 /// No dispatcher: in place; see [`Dispatcher::UNCONFINED`].
+///
+/// Kotlin: `Dispatchers.Unconfined`.
+///
+/// ```
+/// use corox::{UNCONFINED, run_blocking};
+///
+/// run_blocking(async |scope| {
+///     let job = scope.with(UNCONFINED).launch(async {});
+///     assert!(job.is_completed()); // it ran in `launch`
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[doc(alias = "Dispatchers.Unconfined")]
 pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;
 
 /// What most programs use, in one `use corox::prelude::*`.
+///
+/// ```
+/// use corox::prelude::*;
+/// use std::time::Duration;
+///
+/// fn main() -> Result<()> {
+///     run_blocking(async |scope| {
+///         let slow = scope.spawn(async {
+///             delay(Duration::from_millis(1)).await;
+///             Ok(1)
+///         });
+///         assert_eq!(slow.await?, 1);
+///         Ok(())
+///     })
+/// }
+/// ```
 pub mod prelude {
     pub use crate::{
         CoroutineContext, CoroutineName, CoroutineScope, DEFAULT, Deferred, Error, FinallyExt,

@@ -724,6 +724,8 @@ impl Launcher {
 
     /// See [`CoroutineScope::launch`].
     ///
+    /// Kotlin: `launch`.
+    ///
     /// # Panics
     ///
     /// As there.
@@ -744,6 +746,8 @@ impl Launcher {
     }
 
     /// See [`CoroutineScope::spawn`].
+    ///
+    /// Kotlin: `async`.
     ///
     /// # Panics
     ///
