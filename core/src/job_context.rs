@@ -9,6 +9,7 @@ use crate::context_element::Elements;
 use crate::exception_handler::ExceptionHandler;
 use crate::frame;
 use crate::harness::{self, Watched};
+use crate::job::Job;
 use crate::shim::{Home, resolve};
 
 /// Shared by a whole tree until somebody changes an element.
@@ -71,6 +72,18 @@ impl JobContext {
                 None => (Home::own(), None),
             },
         });
+        JobContext::of_set(home, watch, set)
+    }
+
+    /// The context of a scope of `job` with exactly the elements of `set`: where the tree of the job is, or, if it is in none,
+    /// where free roots are (decision 23), whatever coroutine has made it.
+    pub(crate) fn of_scope_of(job: &Job, set: &CoroutineContext) -> JobContext {
+        let context = job.context();
+        if job.is_in_a_tree() {
+            return JobContext::of_set(context.home.clone(), context.watch.clone(), set);
+        }
+        let home = Home::own().with_main_of(&context.home);
+        let watch = context.watch.as_ref().map(Watched::of_free_root);
         JobContext::of_set(home, watch, set)
     }
 

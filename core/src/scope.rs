@@ -100,7 +100,8 @@ impl CoroutineScope {
     /// [`ExceptionHandler`](crate::ExceptionHandler). Add a [`SupervisorJob`](crate::SupervisorJob) to have them fail alone.
     ///
     /// Without a dispatcher among the elements the coroutines run on the process's own pool, also if the scope is made inside
-    /// a tokio runtime, which may be gone before the scope is.
+    /// a tokio runtime, which may be gone before the scope is. With the job of a coroutine, or one below it, they run on the
+    /// pool of that tree.
     ///
     /// Nothing waits for the coroutines and nothing cancels them when the scope is dropped: call
     /// [`cancel`](CoroutineScope::cancel), as in the [example](CoroutineScope#a-scope-of-your-own).
@@ -124,11 +125,7 @@ impl CoroutineScope {
         match set.job() {
             Some(job) => CoroutineScope {
                 job: job.clone(),
-                context: Some(JobContext::of_set(
-                    job.context().home.clone(),
-                    job.context().watch.clone(),
-                    &set,
-                )),
+                context: Some(JobContext::of_scope_of(job, &set)),
             },
             None => {
                 let context = JobContext::own_of_set(&set);

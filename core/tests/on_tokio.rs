@@ -3,8 +3,8 @@
 mod support;
 
 use corox_core::{
-    Dispatcher, GlobalScope, Result, coroutine_scope, delay, new_single_thread_context,
-    run_blocking, with_context,
+    CompletableJob, CoroutineContext, CoroutineScope, Dispatcher, GlobalScope, Result,
+    SupervisorJob, coroutine_scope, delay, new_single_thread_context, run_blocking, with_context,
 };
 use std::time::Duration;
 use support::checked;
@@ -117,6 +117,37 @@ fn children_of_a_root_on_another_executor_run_on_the_own_pool() {
         }));
         let child = child.expect("no failure");
         assert!(child.starts_with("corox-default-"), "{child}");
+    });
+}
+
+/// Decision 23: so does what is launched in a scope that belongs to no coroutine; one of a job in the tree stays with that.
+#[test]
+fn a_scope_of_its_own_is_on_the_own_pool_also_inside_a_host_runtime() {
+    checked(|| {
+        let (own, supervised, below, inherited) = on_worker(async {
+            coroutine_scope(async |scope| {
+                let own = CoroutineScope::new(CoroutineContext::empty());
+                let supervisor = SupervisorJob::new();
+                let supervised = CoroutineScope::new(supervisor.clone());
+                let below = CoroutineScope::new(CompletableJob::child_of(&supervisor));
+                let part = CompletableJob::child_of(scope.job());
+                let inherited = CoroutineScope::new(part.clone());
+                let names = (
+                    own.spawn(async { Ok(thread_name()) }).await?,
+                    supervised.spawn(async { Ok(thread_name()) }).await?,
+                    below.spawn(async { Ok(thread_name()) }).await?,
+                    inherited.spawn(async { Ok(thread_name()) }).await?,
+                );
+                part.complete();
+                supervisor.cancel();
+                Ok(names)
+            })
+            .await
+        });
+        for name in [own, supervised, below] {
+            assert!(name.starts_with("corox-default-"), "{name}");
+        }
+        assert_eq!(inherited, "host");
     });
 }
 

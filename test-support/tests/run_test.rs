@@ -590,6 +590,23 @@ fn a_main_scope_made_in_a_test_runs_on_its_dispatcher() {
     });
 }
 
+/// A scope that belongs to nobody is no part of the test, also if it was given a job of its own.
+#[test]
+fn the_clock_does_not_wait_for_a_scope_of_its_own() {
+    run_test(async |t| {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let own = CoroutineScope::new(SupervisorJob::new());
+        let blocked = own.launch(async move {
+            let _ = ended.recv();
+        });
+        delay(ms(3_600_000)).await;
+        assert_eq!(t.current_time(), ms(3_600_000));
+        assert!(!blocked.is_completed());
+        drop(end);
+        blocked.join().await;
+    });
+}
+
 /// V-15: tests on other threads have their own.
 #[test]
 fn main_dispatchers_of_parallel_tests_do_not_meet() {

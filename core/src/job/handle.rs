@@ -299,6 +299,18 @@ impl Job {
             .collect()
     }
 
+    /// Whether this is a coroutine or scope, or is below one: false for jobs without a body that nobody waits for.
+    pub(crate) fn is_in_a_tree(&self) -> bool {
+        let mut at = self.clone();
+        while at.core().kind.is_body_less() {
+            match at.parent() {
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// Whether a child is attached that has not been detached yet.
     pub(crate) fn has_children(&self) -> bool {
         let inner = self.core().inner.lock();
