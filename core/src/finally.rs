@@ -20,6 +20,17 @@ use crate::section::SectionFuture;
 /// survives even a drop by foreign code.
 ///
 /// Kotlin: `try { .. } finally { withContext(NonCancellable) { .. } }`.
+///
+/// ```
+/// use corox_core::{FinallyExt, run_blocking};
+///
+/// run_blocking(async |_| {
+///     let mut closed = false;
+///     let n = async { 7 }.finally(async { closed = true }).await;
+///     assert!(n == 7 && closed);
+///     Ok(())
+/// }).unwrap();
+/// ```
 pub trait FinallyExt: Future + Sized {
     /// Awaits this future and then `cleanup`: after a normal end, after a panic, and after a cancellation by corox.
     ///

@@ -177,7 +177,7 @@ pub fn live() -> Vec<Job> {
     jobs.iter().filter_map(Weak::upgrade).map(Job).collect()
 }
 
-/// What a coroutine waits for, where; from [`waits_of`].
+/// What a coroutine waits for, and where; made by [`waits_of`].
 ///
 /// Kotlin: `CoroutineInfo.lastObservedStackTrace`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -316,7 +316,7 @@ pub fn dump_of(jobs: &[Job]) -> String {
     text
 }
 
-/// The name of a kind of wait, for a [`WaitReason`]; a `static` of whoever waits.
+/// The name of a kind of wait, a `static` of whoever waits. See the example of [`WaitReason`].
 #[derive(Debug)]
 pub struct Reason(
     /// What a dump calls it.

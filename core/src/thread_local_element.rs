@@ -44,8 +44,9 @@ impl<T: Clone + Send + Sync + 'static> LocalCell for RefCell<T> {
     }
 }
 
-/// An element that gives a thread-local a value while a coroutine runs; made by
-/// [`as_context_element`](LocalKeyExt::as_context_element).
+/// An element that gives a thread-local a value while a coroutine runs.
+///
+/// See the example of [`LocalKeyExt`], which makes it by [`as_context_element`](LocalKeyExt::as_context_element).
 ///
 /// Kotlin: the `ThreadContextElement` of `asContextElement`.
 pub struct ThreadLocalElement<C: LocalCell> {

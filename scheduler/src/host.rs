@@ -87,7 +87,7 @@ pub fn host(handle: &Handle, home: Home, dispatcher: Dispatcher) -> HostGuard {
     HostGuard(HOST.replace(Some(host)))
 }
 
-/// Ends a [`host`] when it is dropped, on its thread.
+/// Ends a host when it is dropped, on the thread of that; made by [`host`].
 #[must_use = "dropping the guard ends it"]
 pub struct HostGuard(Option<Host>);
 

@@ -131,7 +131,7 @@ pub trait Clause {
     }
 }
 
-/// What [`Clause::boxed`] gives.
+/// A clause behind a pointer; made by [`Clause::boxed`].
 pub type BoxClause<'a, T> = Pin<Box<dyn Clause<Output = T> + Send + 'a>>;
 
 impl<C: Clause + ?Sized> Clause for Pin<Box<C>> {
