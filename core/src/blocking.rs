@@ -141,8 +141,10 @@ impl CancelFlag {
         }
     }
 
-    /// Has `callback` called once if the coroutine is cancelled while the call runs, on the thread that cancels; at once, if
-    /// it is cancelled already. To shut a socket down, to kill a child process: whatever makes the call return.
+    /// Has `callback` called once if the coroutine is cancelled while the call runs.
+    ///
+    /// It is called on the thread that cancels; at once, if the coroutine is cancelled already. To shut a socket down, to
+    /// kill a child process: whatever makes the call return.
     ///
     /// It should be quick and not block. Its panic is reported as uncaught.
     ///

@@ -110,16 +110,19 @@ impl CompletableJob {
         ))
     }
 
-    /// Completes the job: `true` for the one call that did it, `false` if it was completed or cancelled before. It is final
-    /// once its children have ended; until then it takes further children and can be cancelled.
+    /// Completes the job: `true` for the one call that did it, `false` if it was completed or cancelled before.
+    ///
+    /// It is final once its children have ended; until then it takes further children and can be cancelled.
     ///
     /// Kotlin: `CompletableJob.complete`.
     pub fn complete(&self) -> bool {
         self.0.end_body_less_unless(CANCELLING, || ())
     }
 
-    /// Fails the job, which cancels its children and fails its parent: `true` for the one call that did it, `false` if it was
-    /// completed or cancelled before. A cancellation as `error` cancels the job and leaves the parent alone.
+    /// Fails the job, which cancels its children and fails its parent.
+    ///
+    /// `true` for the one call that did it, `false` if it was completed or cancelled before. A cancellation as `error`
+    /// cancels the job and leaves the parent alone.
     ///
     /// Kotlin: `CompletableJob.completeExceptionally`.
     ///
@@ -353,8 +356,10 @@ impl<T: Send + 'static> CompletableDeferred<T> {
         this
     }
 
-    /// Completes it with `value`: `true` for the one call that did it. If it has children it waits for them, and a
-    /// cancellation or a failure of a child in between takes the place of the value. A refused value is dropped.
+    /// Completes it with `value`: `true` for the one call that did it.
+    ///
+    /// If it has children it waits for them, and a cancellation or a failure of a child in between takes the place of the
+    /// value. A refused value is dropped.
     ///
     /// Kotlin: `CompletableDeferred.complete`.
     pub fn complete(&self, value: T) -> bool {

@@ -45,7 +45,9 @@ use crate::into_context::IntoContext;
 )]
 pub trait ContextElement: Send + Sync + 'static {
     /// Runs one slice of a coroutine that has this element: whatever runs between two suspensions, and the destructors of a
-    /// body that is dropped. The default only calls `slice`.
+    /// body that is dropped.
+    ///
+    /// The default only calls `slice`.
     ///
     /// Override it to have something in force on the thread exactly while the coroutine runs there: set it, call `slice`,
     /// put back what was there before. A panic of the coroutine does not pass through `slice`. A scope inside the coroutine

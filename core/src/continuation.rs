@@ -297,8 +297,11 @@ impl<T: Send> CancellableContinuation<T> {
             .map_err(|(value, cancelled)| ResumeError { value, cancelled })
     }
 
-    /// As [`resume`](CancellableContinuation::resume); if a cancellation keeps the value from the coroutine, `undo` is called
-    /// with the cause and the value, after the handler of [`on_cancellation`](CancellableContinuation::on_cancellation).
+    /// As [`resume`](CancellableContinuation::resume), with what is to be done if a cancellation keeps the value from the
+    /// coroutine.
+    ///
+    /// `undo` is then called with the cause and the value, after the handler of
+    /// [`on_cancellation`](CancellableContinuation::on_cancellation).
     ///
     /// It runs on the thread that drops the coroutine's body, or on this one if the coroutine was cancelled before. A panic of
     /// `undo` is reported as uncaught.
@@ -421,6 +424,7 @@ impl<T: Send> CancellableContinuation<T> {
     }
 
     /// Cancels this suspension alone, not the coroutine: the handler is called, and `suspend_cancellable` returns `cause`.
+    ///
     /// `false` if it was resumed or cancelled before.
     ///
     /// Kotlin: `CancellableContinuation.cancel`.
@@ -441,7 +445,9 @@ impl<T: Send> CancellableContinuation<T> {
     }
 
     /// Has `handler` called once if the suspension is cancelled, also between the resume and the coroutine's next turn: to
-    /// take back what was begun. At once, if it is cancelled already.
+    /// take back what was begun.
+    ///
+    /// At once, if it is cancelled already.
     ///
     /// It is called with the cause, on the thread that drops the coroutine's body or calls
     /// [`cancel`](CancellableContinuation::cancel). It should be quick and not block; a panic is reported as uncaught.

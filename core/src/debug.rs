@@ -51,6 +51,8 @@ pub fn debug_mode() -> bool {
 
 /// Switches debug mode on or off for coroutines made from now on.
 ///
+/// Kotlin: the values `on`, `off` and `auto` of the property.
+///
 /// ```
 /// corox_core::set_debug_mode(true);
 /// assert!(corox_core::debug_mode());

@@ -386,8 +386,10 @@ impl Error {
         self.0.arose
     }
 
-    /// Where the failure was awaited on its way: the awaits of deferreds and the scopes, in order, each place once, the first
-    /// 16 of them. Cancellations do not keep them.
+    /// Where the failure was awaited on its way: the awaits of deferreds and the scopes, in order, each place once, the
+    /// first 16 of them.
+    ///
+    /// Cancellations do not keep them.
     ///
     /// Kotlin: the recovered stack trace.
     ///

@@ -78,6 +78,8 @@ impl fmt::Display for Detail {
 }
 
 /// Keeps the probes installed until it is dropped; see [`install`].
+///
+/// Kotlin: `DebugProbes.uninstall`, which is its drop.
 #[derive(Debug)]
 #[must_use = "dropping the guard removes the probes"]
 #[doc(alias = "DebugProbes.uninstall")]
@@ -179,7 +181,7 @@ pub fn live() -> Vec<Job> {
 
 /// What a coroutine waits for, and where; made by [`waits_of`].
 ///
-/// Kotlin: `CoroutineInfo.lastObservedStackTrace`.
+/// Kotlin: a part of `CoroutineInfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "CoroutineInfo")]
@@ -194,9 +196,12 @@ pub struct WaitInfo {
     pub by_coroutines: bool,
 }
 
-/// What the coroutine or scope `job` waits for at this moment, as far as the library's own suspension points know; several
-/// entries if it waits inside a combinator. Empty if it waits for nothing, or for a future of other code, or if it began to
-/// wait before the probes were [installed](install).
+/// What the coroutine or scope `job` waits for at this moment.
+///
+/// As far as the suspension points of this library know; several entries if it waits inside a combinator. Empty if it waits
+/// for nothing, or for a future of other code, or if it began to wait before the probes were [installed](install).
+///
+/// Kotlin: `CoroutineInfo.lastObservedStackTrace`.
 ///
 /// ```
 /// use corox_core::{delay, probe, run_blocking, yield_now};
@@ -379,8 +384,9 @@ impl WaitReason {
         }
     }
 
-    /// Says that only coroutines and jobs end the wait: no clock, device or foreign code. The clock of a test does not wait for
-    /// a coroutine that waits so on a dispatcher outside of the test.
+    /// Says that only coroutines and jobs end the wait: no clock, device or foreign code.
+    ///
+    /// The clock of a test does not wait for a coroutine that waits so on a dispatcher outside of the test.
     #[must_use]
     pub fn by_coroutines(mut self) -> Self {
         self.by_coroutines = true;

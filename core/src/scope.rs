@@ -135,9 +135,10 @@ impl CoroutineScope {
         }
     }
 
-    /// A scope for the parts of a user interface: on [`Dispatcher::MAIN`](crate::Dispatcher::MAIN), with a
-    /// [`SupervisorJob`](crate::SupervisorJob), so that its coroutines fail alone. Otherwise as
-    /// [`new`](CoroutineScope::new).
+    /// A scope for the parts of a user interface.
+    ///
+    /// It is on [`Dispatcher::MAIN`](crate::Dispatcher::MAIN), with a [`SupervisorJob`](crate::SupervisorJob), so that its
+    /// coroutines fail alone. Otherwise as [`new`](CoroutineScope::new).
     ///
     /// Kotlin: `MainScope()`.
     ///
@@ -434,7 +435,9 @@ impl CoroutineScope {
     }
 
     /// As [`spawn`](CoroutineScope::spawn), with a body that need not be `Send`; see
-    /// [`launch_local`](CoroutineScope::launch_local). The result must be `Send`.
+    /// [`launch_local`](CoroutineScope::launch_local).
+    ///
+    /// The result must be `Send`.
     ///
     /// Kotlin: `async` on the event loop of `runBlocking`.
     ///

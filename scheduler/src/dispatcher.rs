@@ -103,8 +103,9 @@ pub trait Dispatch: Send + Sync + 'static {
         self.dispatch(task)
     }
 
-    /// Whether a coroutine that is started or resumed on this very thread must be dispatched. `false` lets it run in place, in
-    /// turn with others that run so; to give way it is dispatched all the same.
+    /// Whether a coroutine that is started or resumed on this very thread must be dispatched.
+    ///
+    /// `false` lets it run in place, in turn with others that run so; to give way it is dispatched all the same.
     ///
     /// Kotlin: `CoroutineDispatcher.isDispatchNeeded`.
     ///
@@ -347,9 +348,9 @@ impl Dispatcher {
     #[doc(alias = "Dispatchers.IO")]
     pub const IO: Dispatcher = Dispatcher { kind: Kind::Io };
 
-    /// The dispatcher that runs a task on the thread that wakes it, in place. A task woken while another unconfined one runs on that
-    /// thread runs after it, in order, so that the stack stays flat. After a [`Sleep`](crate::Sleep) on an event loop that is a thread of
-    /// the process's own runtime.
+    /// The dispatcher that runs a task on the thread that wakes it, in place.
+    ///
+    /// A task woken while another unconfined one runs on that thread runs after it, in order, so that the stack stays flat.
     ///
     /// Kotlin: `Dispatchers.Unconfined`.
     ///
@@ -469,9 +470,11 @@ impl Dispatcher {
         self.limited(n, Some(name.into()))
     }
 
-    /// This dispatcher, but without a dispatch for coroutines that are started or resumed on its own thread: they run in place,
-    /// up to their next suspension. One that is started while another such one runs there runs after it, in order, so that the
-    /// stack stays flat. From other threads, and to give way, they are dispatched.
+    /// This dispatcher, without a dispatch for coroutines that are on its thread already.
+    ///
+    /// Coroutines that are started or resumed there run in place, up to their next suspension. One that is started while
+    /// another such one runs there runs after it, in order, so that the stack stays flat. From other threads, and to give
+    /// way, they are dispatched.
     ///
     /// It means something for [`MAIN`](Dispatcher::MAIN), event loops and custom dispatchers; any other is itself.
     ///
@@ -644,8 +647,9 @@ impl Dispatcher {
         }
     }
 
-    /// Whether a coroutine started or resumed from here must go through [`dispatch`](Dispatcher::dispatch). False for
-    /// [`UNCONFINED`](Dispatcher::UNCONFINED), and for custom dispatchers that say so.
+    /// Whether a coroutine started or resumed from here must go through [`dispatch`](Dispatcher::dispatch).
+    ///
+    /// False for [`UNCONFINED`](Dispatcher::UNCONFINED), and for custom dispatchers that say so.
     ///
     /// Kotlin: `CoroutineDispatcher.isDispatchNeeded`.
     #[doc(alias = "isDispatchNeeded")]
@@ -670,8 +674,10 @@ impl Dispatcher {
         }
     }
 
-    /// The `D` behind this dispatcher, if it was made of one that [says so](Dispatch::as_any), or is a view of such a one or
-    /// its immediate one. See the example of [`Dispatch::as_any`].
+    /// The `D` behind this dispatcher, if it was made of one that [says so](Dispatch::as_any), or is a view of such a one
+    /// or its immediate one.
+    ///
+    /// See the example of [`Dispatch::as_any`].
     pub fn downcast_ref<D: Dispatch>(&self) -> Option<&D> {
         match &self.kind {
             Kind::Custom(custom) => custom.as_any()?.downcast_ref(),
@@ -681,8 +687,10 @@ impl Dispatcher {
         }
     }
 
-    /// The tokio runtime whose threads run the tasks of this dispatcher, also as a view; `None` for event loops, custom
-    /// dispatchers, and names that are not [resolved](Dispatcher::resolve). See the example of [`tokio`](Dispatcher::tokio).
+    /// The tokio runtime whose threads run the tasks of this dispatcher, also as a view.
+    ///
+    /// `None` for event loops, custom dispatchers, and names that are not [resolved](Dispatcher::resolve). See the example
+    /// of [`tokio`](Dispatcher::tokio).
     pub fn runtime_id(&self) -> Option<tokio::runtime::Id> {
         match &self.kind {
             Kind::Pool(pool) | Kind::PoolIo(pool) => Some(pool.handle().id()),

@@ -25,8 +25,10 @@ impl<F: Fn(Task) + Send + Sync + 'static> Dispatch for FromExecutor<F> {
 
 impl Dispatcher {
     /// A dispatcher that gives its tasks to `execute`, which has some executor call [`Task::run`], once, after it has
-    /// returned. A task that is dropped instead ends its coroutine as cancelled; an executor that refuses tasks is better
-    /// told by an own [`Dispatch`].
+    /// returned.
+    ///
+    /// A task that is dropped instead ends its coroutine as cancelled; an executor that refuses tasks is better told by an
+    /// own [`Dispatch`].
     ///
     /// Kotlin: `Executor.asCoroutineDispatcher()`.
     ///
@@ -74,8 +76,9 @@ impl Dispatcher {
     }
 }
 
-/// A dispatcher as an executor; see [`Dispatcher::as_executor`]. What it runs belongs to no scope: nothing waits for it and
-/// nothing cancels it.
+/// A dispatcher as an executor; see [`Dispatcher::as_executor`].
+///
+/// What it runs belongs to no scope: nothing waits for it and nothing cancels it.
 ///
 /// Kotlin: the `Executor` of `asExecutor`.
 ///

@@ -48,7 +48,9 @@ impl Home {
     }
 
     /// This home with a slot of its own for the main dispatcher, for a tree that is to have another one than the process: a
-    /// test. While the slot is empty, that of the process counts.
+    /// test.
+    ///
+    /// While the slot is empty, that of the process counts.
     ///
     /// # Examples
     /// ```

@@ -58,8 +58,10 @@ thread_local! {
     static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
 }
 
-/// Makes `home` and `dispatcher` what [`Home::current`] gives on this thread, inside the current-thread tokio runtime of
-/// `handle`, until the guard is dropped; timers of dispatchers without a clock of their own are those of `dispatcher`.
+/// Makes a loop outside of this crate the one of this thread, until the guard is dropped.
+///
+/// Inside the current-thread tokio runtime of `handle` [`Home::current`] then gives `home` and `dispatcher`, and the timers
+/// of dispatchers without a clock of their own are those of `dispatcher`.
 ///
 /// For loops that bring a dispatcher of their own and drive tokio beside it. Such a dispatcher may take
 /// [local tasks](crate::Task::new_local); what is left of their futures is dropped with the guard, which stays on the thread.

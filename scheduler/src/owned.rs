@@ -87,8 +87,9 @@ pub fn new_single_thread_context(name: impl Into<String>) -> OwnedDispatcher {
     }
 }
 
-/// A dispatcher with `n` threads of its own, called `name-1` and so on: a pool as [`DEFAULT`](Dispatcher::DEFAULT). With
-/// `n` = 1 it is [`new_single_thread_context`].
+/// A dispatcher with `n` threads of its own, called `name-1` and so on: a pool as [`DEFAULT`](Dispatcher::DEFAULT).
+///
+/// With `n` = 1 it is [`new_single_thread_context`].
 ///
 /// To limit how many tasks run at a time, [`limited_parallelism`](Dispatcher::limited_parallelism) costs no threads.
 ///

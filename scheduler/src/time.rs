@@ -119,7 +119,9 @@ pub trait TimeSource: Send + Sync {
     /// This clock's time.
     fn now(&self) -> Instant;
 
-    /// Starts a timer that wakes `waker` once when `deadline` has come. The key stays valid until the timer has elapsed or is cancelled.
+    /// Starts a timer that wakes `waker` once when `deadline` has come.
+    ///
+    /// The key stays valid until the timer has elapsed or is cancelled.
     fn register(&self, deadline: Instant, waker: &Waker) -> u64;
 
     /// Replaces the waker of a timer; nothing if it has elapsed.
@@ -137,8 +139,10 @@ pub trait TimeSource: Send + Sync {
     }
 }
 
-/// The time on the dispatcher's clock. It differs from [`Instant::now`] on custom dispatchers with a
-/// [time source](crate::Dispatch::time_source), and on a tokio runtime whose clock is paused.
+/// The time on the dispatcher's clock.
+///
+/// It differs from [`Instant::now`] on custom dispatchers with a [time source](crate::Dispatch::time_source), and on a
+/// tokio runtime whose clock is paused.
 ///
 /// # Examples
 /// ```

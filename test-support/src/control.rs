@@ -273,7 +273,9 @@ impl TestScheduler {
     }
 
     /// Runs everything, and moves the clock, until no delay, time-out or ready coroutine is left but those of
-    /// [`background_scope`](crate::TestScope::background_scope). The clock stops at the last one.
+    /// [`background_scope`](crate::TestScope::background_scope).
+    ///
+    /// The clock stops at the last one.
     ///
     /// What is due in the background on the way runs in its turn. Coroutines that run on dispatchers outside of the test, and
     /// [`real_time`](crate::TestScope::real_time), are waited for.

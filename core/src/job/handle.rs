@@ -182,8 +182,10 @@ impl Job {
         }
     }
 
-    /// As [`cancel`](Job::cancel), with a cause; the first cause stays. A cause that is not a cancellation is wrapped in one
-    /// (to fail a job use [`CompletableJob::fail`](crate::CompletableJob::fail)).
+    /// As [`cancel`](Job::cancel), with a cause; the first cause stays.
+    ///
+    /// A cause that is not a cancellation is wrapped in one (to fail a job use
+    /// [`CompletableJob::fail`](crate::CompletableJob::fail)).
     ///
     /// Kotlin: `Job.cancel(cause)`, `Job.cancel(message, cause)`.
     ///
@@ -318,6 +320,8 @@ impl Job {
     }
 
     /// Where the coroutine was launched, or the job was made.
+    ///
+    /// Kotlin: the top of `CoroutineInfo.creationStackTrace`.
     #[must_use]
     #[doc(alias = "creationStackTrace")]
     pub fn location(&self) -> &'static Location<'static> {

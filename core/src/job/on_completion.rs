@@ -59,8 +59,9 @@ impl OnEnd for Handler {
 pub struct DisposeHandle(Option<(Job, Key, Weak<Handler>)>);
 
 impl DisposeHandle {
-    /// Takes the callback back if it has not been called yet; further calls do nothing. May be called from inside another
-    /// callback of the same job.
+    /// Takes the callback back if it has not been called yet; further calls do nothing.
+    ///
+    /// May be called from inside another callback of the same job.
     ///
     /// Kotlin: `DisposableHandle.dispose`.
     pub fn dispose(&self) {

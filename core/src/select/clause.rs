@@ -39,8 +39,9 @@ pub trait Clause {
     /// What the clause gives when it has won.
     type Output;
 
-    /// Tries the source and, if it is not available, leaves a ticket there. Called once, in the first poll of the select,
-    /// unless a clause before it has won.
+    /// Tries the source and, if it is not available, leaves a ticket there.
+    ///
+    /// Called once, in the first poll of the select, unless a clause before it has won.
     #[doc(hidden)]
     fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered;
 

@@ -14,6 +14,8 @@ use crate::launch_output::Never;
 /// All clauses give the same type. In a `Vec` or an array each clause is boxed; [`Clause::boxed`] brings different ones to one
 /// type.
 ///
+/// Kotlin: the body of a `select`, whose receiver is a `SelectBuilder`.
+///
 /// ```
 /// use corox_core::{Clause, on, run_blocking, select};
 /// use std::future::ready;

@@ -100,6 +100,8 @@ impl<T: Send + 'static> CompletableDeferred<T> {
 }
 
 /// The clause of [`Job::on_join`].
+///
+/// Kotlin: `SelectClause0`.
 #[derive(Debug)]
 #[must_use = "clauses do nothing unless a select has them"]
 #[doc(alias = "SelectClause0")]
@@ -143,6 +145,8 @@ impl Drop for OnJoin {
 }
 
 /// The clause of [`Deferred::on_await`].
+///
+/// Kotlin: `SelectClause1`.
 #[must_use = "clauses do nothing unless a select has them"]
 #[doc(alias = "SelectClause1")]
 pub struct OnAwait<T> {

@@ -195,8 +195,9 @@ impl Explore {
         }
     }
 
-    /// The depth of the priorities: how many orderings, beside that of the priorities themselves, a failure needs at most. At
-    /// `depth - 1` points the running coroutine becomes the last.
+    /// The depth of the priorities: how many orderings, beside that of the priorities themselves, a failure needs at most.
+    ///
+    /// At `depth - 1` points the running coroutine becomes the last.
     ///
     /// # Panics
     ///
