@@ -8,9 +8,8 @@ use crate::pool;
 
 /// Ends the process's own pool for good, and waits up to `timeout` for its threads to end.
 ///
-/// That is [`DEFAULT`](crate::Dispatcher::DEFAULT) and [`IO`](crate::Dispatcher::IO), their timers and sockets, wherever no
-/// other runtime stands in for them.
-/// It blocks this thread meanwhile.
+/// That is [`DEFAULT`](crate::Dispatcher::DEFAULT) and [`IO`](crate::Dispatcher::IO), their timers and sockets, wherever
+/// no other runtime stands in for them. It blocks this thread meanwhile.
 ///
 /// For checks that look for threads left behind, and for libraries that are unloaded; a program that just ends needs it not.
 /// Tasks in the queue, and those that are woken or launched later, are not run: their coroutines end as cancelled, and their

@@ -135,9 +135,8 @@ impl Task {
 
     /// As [`new`](Task::new), for a future that need not be `Send`.
     ///
-    /// It stays with the event loop, or the [host](crate::host), of this thread, which alone polls and drops it.
-    ///
-    /// The task itself may go anywhere; run elsewhere it does nothing.
+    /// It stays with the event loop, or the [host](crate::host), of this thread, which alone polls and drops it. The task
+    /// itself may go anywhere; run elsewhere it does nothing.
     ///
     /// When the loop ends, what is left of the future is dropped on its thread.
     ///
