@@ -87,8 +87,8 @@ pub trait FinallyExt: Future + Sized {
 
     /// As [`finally`](FinallyExt::finally), with a cleanup that survives a drop by foreign code.
     ///
-    /// After such a drop it is launched as a shielded child of the enclosing coroutine, which waits for it. Outside coroutines it goes
-    /// to the process's own pool.
+    /// After such a drop it is launched as a shielded child of the enclosing coroutine, which waits for it. Outside
+    /// coroutines it goes to the process's own pool.
     ///
     /// Nothing is owed by a future that was never polled. An `Err` of the cleanup is reported, as by `finally`.
     ///
