@@ -346,7 +346,7 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     ///
     /// ```
     /// use corox_core::{CompletableDeferred, run_blocking};
-    /// assert_eq!(run_blocking(async |_| (&CompletableDeferred::ready(1)).await).unwrap(), 1);
+    /// assert_eq!(run_blocking(async |_| CompletableDeferred::ready(1).await).unwrap(), 1);
     /// ```
     #[track_caller]
     #[must_use]
@@ -417,7 +417,7 @@ impl<T: Send + 'static> CompletableDeferred<T> {
     ///
     /// let promise = CompletableDeferred::new();
     /// assert!(promise.complete_with("7".parse::<i32>().map_err(Error::from)));
-    /// assert_eq!(run_blocking(async |_| (&promise).await).unwrap(), 7);
+    /// assert_eq!(run_blocking(async |_| promise.await).unwrap(), 7);
     /// ```
     #[doc(alias = "completeWith")]
     pub fn complete_with(&self, result: Result<T>) -> bool {
