@@ -24,6 +24,8 @@ const NOTIFIED: u8 = 3;
 ///                        │     second look     │
 ///                        └─────────────────────┘ start: the next wake-up may fly
 /// ```
+///
+/// A spare that leaves for good goes from `IDLE` to `READY` (`retire`), unless it was claimed meanwhile.
 #[derive(Debug)]
 pub(crate) struct Status(AtomicU8);
 
