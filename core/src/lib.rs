@@ -34,6 +34,8 @@
 //! - *Context*: [`CoroutineContext`] is what coroutines inherit: dispatcher, [`CoroutineName`], handler, [`Job`],
 //!   [`NonCancellable`]. [`ContextElement`] makes an element of your own type; [`LocalKeyExt`] ([`LocalCell`],
 //!   [`ThreadLocalElement`]) one of a thread-local.
+//! - *What goes in*: builders take a [`ScopeBody`], a [`CoroutineBody`] or a [`ResultBody`], and an [`IntoContext`]; `?`
+//!   takes a [`Failure`]. They are what their names say; there is nothing to implement.
 //! - *Patterns*: [`map_concurrent`], [`await_first_success`], [`Retry`].
 //! - *Choosing*: [`select()`] ([`Select`]), [`select_unbiased`] and [`while_select`] wait for the first of several
 //!   [`Clauses`]: a [`Clause`] is made by [`Job::on_join`] ([`OnJoin`]), [`Deferred::on_await`] ([`OnAwait`]),

@@ -333,6 +333,22 @@ impl CoroutineScope {
     ///
     /// Kotlin: `launch`.
     ///
+    /// # If the compiler refuses the body
+    ///
+    /// The coroutine may outlive the code that launches it, so its body owns what it uses; and it may go on on another thread
+    /// after each `.await`, so what it holds there is `Send`.
+    ///
+    /// | the compiler says | write |
+    /// |---|---|
+    /// | `may outlive borrowed value` (E0373) | `async move { .. }` |
+    /// | `does not live long enough` (E0597), `borrowed data escapes` (E0521), a lifetime `must outlive 'static`, often only at the builder around | before the launch a value of its own, `let name = name.to_owned();`, or an [`Arc`](std::sync::Arc) that is cloned; then `async move` |
+    /// | `use of moved value` (E0382), in a loop | `let name = name.clone();` in the loop, before the launch |
+    /// | `cannot move out of`, or `use of moved value`, of the `scope` (E0505, E0382) | [`coroutine_scope`](crate::coroutine_scope) in the body; or `let inner = scope.clone();` before the launch, to launch siblings |
+    /// | `cannot be sent between threads safely` | `Arc` in place of `Rc`; a guard in a block of its own, which ends before the `.await`; or [`launch_local`](CoroutineScope::launch_local) |
+    ///
+    /// What may borrow is the body of an inline scope, and [`join!`](https://docs.rs/futures/latest/futures/macro.join.html)
+    /// inside it.
+    ///
     /// # Panics
     ///
     /// With the panic of a custom dispatcher that panics when the coroutine is handed to it, and on
@@ -364,6 +380,8 @@ impl CoroutineScope {
     ///
     /// As [`launch`](CoroutineScope::launch), with a body that gives [`Result<T>`](crate::Result). A failure is kept in the
     /// [`Deferred`] and, at the same time, fails the scope; under a supervisor it is kept only.
+    ///
+    /// What to do [if the compiler refuses the body](CoroutineScope#if-the-compiler-refuses-the-body) is said there.
     ///
     /// Kotlin: `async`.
     ///

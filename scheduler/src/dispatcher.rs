@@ -351,6 +351,7 @@ impl Dispatcher {
     /// The dispatcher that runs a task on the thread that wakes it, in place.
     ///
     /// A task woken while another unconfined one runs on that thread runs after it, in order, so that the stack stays flat.
+    /// After a [`Sleep`](crate::Sleep) on an event loop that is a thread of the process's own runtime.
     ///
     /// Kotlin: `Dispatchers.Unconfined`.
     ///
@@ -716,6 +717,15 @@ impl Dispatcher {
     }
 
     /// Whether this is [`MAIN`](Dispatcher::MAIN) while none is set: a dispatch panics then.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{Dispatcher, set_main};
+    ///
+    /// assert!(Dispatcher::MAIN.lacks_main() && Dispatcher::MAIN.immediate().lacks_main());
+    /// let _main = set_main(Dispatcher::DEFAULT).unwrap();
+    /// assert!(!Dispatcher::MAIN.lacks_main());
+    /// ```
     pub fn lacks_main(&self) -> bool {
         match &self.kind {
             Kind::Main => main_slot::current().is_none(),

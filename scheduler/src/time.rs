@@ -318,8 +318,10 @@ pin_project! {
 impl Sleep {
     /// Completes at `deadline` on the clock of `dispatcher`, or at once if that has passed.
     ///
-    /// [`UNCONFINED`](Dispatcher::UNCONFINED), and custom dispatchers without a time source, use the timers of the event loop or tokio
-    /// runtime that this is called on, or else of the process's own runtime; so does a tokio runtime built without a time driver.
+    /// Custom dispatchers without a time source use the timers of the event loop or tokio runtime that this is called on, or
+    /// else of the process's own runtime; so does a tokio runtime built without a time driver.
+    /// [`UNCONFINED`](Dispatcher::UNCONFINED) uses those of the process's own runtime on an event loop, too: it resumes on the
+    /// thread on which the timer fires, and that is then not the loop's.
     ///
     /// # Examples
     /// ```

@@ -10,11 +10,11 @@ use crate::TestScope;
 /// ```
 /// use corox_test::{TestBody, run_test};
 ///
-/// fn run_logged(body: impl TestBody<()>) {
-///     println!("begins");
+/// fn run_twice(body: impl TestBody<()> + Clone) {
+///     run_test(body.clone());
 ///     run_test(body);
 /// }
-/// run_logged(async |t| { t.launch(async {}); });
+/// run_twice(async |t| assert!(t.current_time().is_zero()));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "the body of a test is an async closure that takes the test's scope, `async |t| {{ .. }}`",

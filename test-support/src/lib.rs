@@ -4,7 +4,7 @@
 //!
 //! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx-coroutines-test.
 //!
-//! - *Running a test*: [`run_test`] with a body; it has a [`TestScope`] to launch in, with a
+//! - *Running a test*: [`run_test`] with a body ([`TestBody`]); it has a [`TestScope`] to launch in, with a
 //!   [background](TestScope::background_scope). [`TestScope::new`] makes one before the test, for code that is to be
 //!   given it.
 //! - *Moving the clock*: [`TestScope::advance_time_by`], [`run_current`](TestScope::run_current),
