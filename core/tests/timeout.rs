@@ -455,7 +455,7 @@ fn the_message_has_milliseconds_unless_they_are_whole_seconds() {
             (Duration::from_micros(1500), "1.5ms"),
         ] {
             let error = with_timeout(limit, async |_| never().await).await;
-            let text = error.map(|()| ()).unwrap_err().to_string();
+            let text = error.unwrap_err().to_string();
             let expected = format!("timed out after {expected} of virtual time;");
             assert!(text.starts_with(&expected), "{text}");
         }
