@@ -1,13 +1,17 @@
 //! A launched coroutine: a task of the scheduler that drives a body and belongs to a job.
 
+mod cell;
+
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corox_scheduler::{OnClose, Task};
+use corox_scheduler::{LocalFuture, OnClose, Task};
 use pin_project_lite::pin_project;
+
+use cell::CoroutineCell;
 
 use crate::deferred::ResultSlot;
 use crate::driver::{Driver, End, Ended, Payload};
@@ -279,9 +283,7 @@ impl Spec<'_> {
         T: 'static,
         M: Fn(F::Output) -> Result<T> + Send + 'static,
     {
-        self.start_as(slot, body, map, |coroutine, job| {
-            Task::new(coroutine, move |task, how| job.dispatch_again(task, how))
-        })
+        self.start_as(slot, body, map, |coroutine| coroutine)
     }
 
     /// As [`start`](Spec::start), for a body that stays on this thread.
@@ -303,10 +305,9 @@ impl Spec<'_> {
             "a body that is not `Send` stays on the thread where it is launched, which must be the event loop of its dispatcher: \
              launch it in a scope of `run_blocking`, on its thread (the dispatcher here is {dispatcher:?}), or make it `Send` and use `launch`"
         );
-        let started = self.start_as(slot, body, map, |coroutine, job| {
-            let local = Task::new_local(coroutine, move |task, how| job.dispatch_again(task, how));
-            match local {
-                Ok(task) => task,
+        let started = self.start_as(slot, body, map, |coroutine| {
+            match LocalFuture::new(coroutine) {
+                Ok(local) => local,
                 Err(_) => unreachable!("the loop of this thread runs coroutines"),
             }
         });
@@ -316,18 +317,21 @@ impl Spec<'_> {
         }
     }
 
-    fn start_as<F, S, T, M>(
+    /// `future_of` makes of the coroutine what its task polls.
+    fn start_as<F, S, T, M, P>(
         self,
         slot: S,
         body: F,
         map: M,
-        task_of: impl FnOnce(Coroutine<F, S, T, M>, Job) -> Task,
+        future_of: impl FnOnce(Coroutine<F, S, T, M>) -> P,
     ) -> Result<Job, Refused<F>>
     where
         F: Future,
         S: Outcome<T>,
         M: Fn(F::Output) -> Result<T>,
+        P: Future<Output = ()> + Send + 'static,
     {
+        let slot = CoroutineCell::new(slot);
         let (cell, attached) =
             JobCell::attach(slot, self.kind, self.context, self.parent, self.location);
         if let Attached::Refused(cause) = attached {
@@ -339,7 +343,7 @@ impl Spec<'_> {
         if cell.is_topmost_below(self.parent) {
             cell.watch_runtime();
         }
-        let job = Job(cell);
+        let job = Job(cell.clone());
         let coroutine = Coroutine::<_, S, _, _> {
             atomic: matches!(
                 self.start,
@@ -350,7 +354,7 @@ impl Spec<'_> {
             result: std::marker::PhantomData,
             driver: Driver::of_task(FrameRef::Root(job.clone()), body),
         };
-        let task = task_of(coroutine, job.clone());
+        let task = Task::first(cell, future_of(coroutine));
         match self.start {
             CoroutineStart::Default | CoroutineStart::Atomic => {
                 job.dispatch_first(task);

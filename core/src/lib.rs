@@ -50,7 +50,8 @@
 //! - *A dispatcher of one's own*: [`Dispatch`] is given a [`Task`], or gives it back [`Rejected`]; it may have a
 //!   [`TimeSource`]. Any dispatcher is an [`Executor`] for other libraries.
 
-#![forbid(unsafe_code)]
+// Unsafe is the promise of `coroutine::cell` that a job is not moved, alone.
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod await_all;

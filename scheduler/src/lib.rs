@@ -25,7 +25,8 @@
 //! - *For libraries that build on this crate*: [`host`] ([`HostGuard`], [`hosted`]) puts another loop in the place of
 //!   the event loop; [`OnClose`] is told when a runtime shuts down; [`unconfined_queue_is_empty`].
 
-#![forbid(unsafe_code)]
+// Unsafe is the place of a task's future, `task::body`, alone.
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
@@ -50,7 +51,7 @@ mod view;
 
 pub use config::{AlreadyConfigured, IO_PARALLELISM_VARIABLE, SchedulerConfig, WORKERS_VARIABLE};
 pub use dispatcher::{Dispatch, Dispatcher};
-pub use event_loop::block_on;
+pub use event_loop::{LocalFuture, block_on};
 pub use executor::Executor;
 pub use fallback::fallback;
 pub use home::Home;
@@ -61,6 +62,6 @@ pub use owned::{OwnedDispatcher, new_fixed_thread_pool_context, new_single_threa
 pub use pool::OnClose;
 pub use rejected::Rejected;
 pub use shutdown::{ShutdownTimedOut, shutdown};
-pub use task::{Task, Wakeup, mark_yield};
+pub use task::{Task, TaskBody, TaskCell, Wakeup, mark_yield};
 pub use time::{Sleep, TimeSource, is_virtual, now};
 pub use unconfined::unconfined_queue_is_empty;

@@ -10,6 +10,8 @@ mod idle;
 mod queued;
 #[path = "../src/shim.rs"]
 mod shim;
+#[path = "../src/task/turn.rs"]
+mod turn;
 
 use gate::Gate;
 use idle::{Idle, Status};
@@ -17,6 +19,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 use queued::Queued;
+use turn::Turn;
 
 fn model(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -264,5 +267,87 @@ fn a_root_is_polled_after_every_wake_and_queued_once() {
         let before = seen.get();
         let still = in_queue.load(Ordering::Acquire) == 1;
         assert!(still || before == (true, true));
+    });
+}
+
+/// A task as `TaskBody` has it: a future that counts its polls and looks at what the wakers have written.
+struct Body {
+    turn: Turn,
+    /// What the future saw at its last poll; only the one whose turn it is may touch it.
+    future: loom::cell::UnsafeCell<usize>,
+    written: AtomicUsize,
+    /// How many tasks wait for somebody to run them.
+    tasks: AtomicUsize,
+}
+
+impl Body {
+    fn new() -> Arc<Body> {
+        let body = Arc::new(Body {
+            turn: Turn::new(),
+            future: loom::cell::UnsafeCell::new(0),
+            written: AtomicUsize::new(0),
+            tasks: AtomicUsize::new(0),
+        });
+        assert!(body.turn.begin());
+        assert!(!body.turn.begin(), "once");
+        body.tasks.store(1, Ordering::Relaxed);
+        body
+    }
+
+    /// Relaxed, so that only the turn orders what was written before it.
+    fn write_and_wake(&self) {
+        self.written.fetch_add(1, Ordering::Relaxed);
+        if self.turn.wake() {
+            self.tasks.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Takes a task, if there is one, and runs it; ends it once it has seen `last`.
+    fn run(&self, last: usize) {
+        let tasks = self.tasks.load(Ordering::Acquire);
+        if tasks == 0
+            || self
+                .tasks
+                .compare_exchange(tasks, tasks - 1, Ordering::AcqRel, Ordering::Relaxed)
+                .is_err()
+        {
+            return;
+        }
+        assert_eq!(tasks, 1, "there is one task at a time");
+        self.turn.start();
+        let seen = self.written.load(Ordering::Relaxed);
+        // Loom fails the model if two threads do this at a time, or unordered.
+        self.future.with_mut(|future| unsafe { *future = seen });
+        if seen == last {
+            self.turn.end();
+        } else if self.turn.pause() {
+            self.tasks.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+/// No wake is lost, also one that comes while another asks for the same turn, or during it; the turns exclude each other.
+#[test]
+fn a_woken_task_has_a_turn_that_sees_what_was_written_before() {
+    model(3, || {
+        let body = Body::new();
+        let wakers: Vec<_> = (0..2)
+            .map(|_| {
+                let body = body.clone();
+                thread::spawn(move || {
+                    body.write_and_wake();
+                    body.run(2);
+                })
+            })
+            .collect();
+        body.run(2);
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+        // Whatever is left to be run is run now; then all was seen.
+        body.run(2);
+        body.run(2);
+        assert_eq!(body.future.with(|future| unsafe { *future }), 2);
+        assert!(!body.turn.wake(), "it has ended");
     });
 }

@@ -23,28 +23,28 @@ use super::{Event, EventLoop};
 use crate::host::{self, HostKey};
 use crate::task::report;
 
-type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The futures of one loop, on its thread.
 #[derive(Default)]
 pub(crate) struct Locals {
     last: Cell<u64>,
-    kept: RefCell<BTreeMap<u64, LocalFuture>>,
+    kept: RefCell<BTreeMap<u64, Boxed>>,
 }
 
 impl Locals {
-    fn add(&self, future: LocalFuture) -> u64 {
+    fn add(&self, future: Boxed) -> u64 {
         let number = self.last.get() + 1;
         self.last.set(number);
         self.keep(number, future);
         number
     }
 
-    fn take(&self, number: u64) -> Option<LocalFuture> {
+    fn take(&self, number: u64) -> Option<Boxed> {
         self.kept.borrow_mut().remove(&number)
     }
 
-    fn keep(&self, number: u64, future: LocalFuture) {
+    fn keep(&self, number: u64, future: Boxed) {
         let old = self.kept.borrow_mut().insert(number, future);
         debug_assert!(old.is_none(), "numbers are not used twice");
     }
@@ -66,7 +66,7 @@ impl Locals {
 }
 
 /// Destructors of users may panic; the loop goes on.
-fn discard(future: Option<LocalFuture>) {
+fn discard(future: Option<Boxed>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
         report(panic, "the destructor of a task panicked");
     }
@@ -98,23 +98,27 @@ impl Keeper {
     }
 }
 
-/// Stands for a future of a loop, and is `Send`.
-pub(crate) struct Local {
+/// Stands for a future that need not be `Send` and stays with the event loop, or the [host](crate::host), of its thread; is `Send`
+/// itself, and does nothing if it is polled elsewhere.
+pub struct LocalFuture {
     keeper: Keeper,
     number: u64,
     over: bool,
 }
 
-impl Local {
-    /// Leaves `future` with the loop of this thread; gives it back if there is none that runs coroutines.
-    pub(crate) fn new<F: Future<Output = ()> + 'static>(future: F) -> Result<Local, F> {
+impl LocalFuture {
+    /// Leaves `future` with the loop of this thread.
+    ///
+    /// # Errors
+    /// Gives the future back if no event loop runs coroutines on this thread.
+    pub fn new<F: Future<Output = ()> + 'static>(future: F) -> Result<LocalFuture, F> {
         let Some(keeper) = Keeper::here() else {
             return Err(future);
         };
         let mut future = Some(future);
         let added = keeper.with(|locals| future.take().map(|future| locals.add(Box::pin(future))));
         match (added.flatten(), future) {
-            (Some(number), _) => Ok(Local {
+            (Some(number), _) => Ok(LocalFuture {
                 keeper,
                 number,
                 over: false,
@@ -125,7 +129,13 @@ impl Local {
     }
 }
 
-impl Future for Local {
+impl std::fmt::Debug for LocalFuture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalFuture")
+    }
+}
+
+impl Future for LocalFuture {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -155,7 +165,7 @@ impl Future for Local {
     }
 }
 
-impl Drop for Local {
+impl Drop for LocalFuture {
     fn drop(&mut self) {
         let number = self.number;
         if self.over || self.keeper.with(|locals| locals.discard(number)).is_some() {

@@ -1,25 +1,27 @@
 //! [`Task`]: one pending poll of one coroutine.
 
+mod body;
+mod spawned;
+mod turn;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use async_task::{Builder, Runnable, ScheduleInfo, WithInfo};
-use pin_project_lite::pin_project;
+use body::AnyCell;
+pub use body::{TaskBody, TaskCell};
+use spawned::Spawned;
 
-use crate::event_loop::Local;
+use crate::event_loop::LocalFuture;
 use crate::here::Here;
 
 thread_local! {
     /// Set by [`mark_yield`], read by the rescheduling that follows the poll.
     static YIELDED: Cell<bool> = const { Cell::new(false) };
-    /// Set while [`Task::reschedule`] calls the schedule function.
-    static RELAUNCH: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Why a [`Task`] is handed to a dispatcher.
@@ -100,11 +102,7 @@ pub enum Wakeup {
 /// ```
 #[doc(alias = "DispatchedTask")]
 #[doc(alias = "Runnable")]
-pub struct Task(Runnable<Owner>);
-
-/// The custom dispatcher that a task was last handed to, as an address; 0 for the dispatchers of this crate.
-#[derive(Default)]
-struct Owner(AtomicUsize);
+pub struct Task(Option<Arc<dyn AnyCell>>);
 
 impl Task {
     /// Makes a task that polls `future` when run, and calls `schedule` each time the future is woken.
@@ -113,24 +111,13 @@ impl Task {
     /// called for the task returned here.
     ///
     /// # Panics
-    /// A panic of `schedule` unwinds into whoever called the waker, and drops the future. A panic in the
-    /// destructor of something `schedule` captured aborts the process.
+    /// A panic of `schedule` unwinds into whoever called the waker, and drops the future.
     pub fn new<F, S>(future: F, schedule: S) -> Task
     where
         F: Future<Output = ()> + Send + 'static,
         S: Fn(Task, Wakeup) + Send + Sync + 'static,
     {
-        let schedule = move |runnable: Runnable<Owner>, info: ScheduleInfo| {
-            schedule(Task(runnable), cause(info.woken_while_running));
-        };
-        let guarded = Guarded {
-            inner: Some(future),
-        };
-        let (runnable, handle) = Builder::new()
-            .metadata(Owner::default())
-            .spawn(move |_| guarded, WithInfo(schedule));
-        handle.detach();
-        Task(runnable)
+        Spawned::first(future, schedule)
     }
 
     /// As [`new`](Task::new), for a future that need not be `Send`.
@@ -163,7 +150,30 @@ impl Task {
         F: Future<Output = ()> + 'static,
         S: Fn(Task, Wakeup) + Send + Sync + 'static,
     {
-        Ok(Task::new(Local::new(future)?, schedule))
+        Ok(Task::new(LocalFuture::new(future)?, schedule))
+    }
+
+    /// The first task of `cell`, which polls `future`. For owners that have an allocation of their own; others use
+    /// [`new`](Task::new).
+    ///
+    /// # Panics
+    /// If the cell had its first task already.
+    #[track_caller]
+    pub fn first<C: TaskCell>(cell: Arc<C>, future: C::Future) -> Task {
+        assert!(cell.body().turn().begin(), "a cell has one first task");
+        // SAFETY: it was begun right here.
+        #[allow(unsafe_code)]
+        unsafe {
+            cell.body().fill(future);
+        }
+        Task(Some(cell))
+    }
+
+    /// Wakes the task of `cell`: for its implementation of a waker.
+    pub fn wake<C: TaskCell>(cell: &Arc<C>) {
+        if cell.body().turn().wake() {
+            C::schedule(cell, Task(Some(cell.clone())), Wakeup::Wake);
+        }
     }
 
     /// Polls the future once.
@@ -181,16 +191,12 @@ impl Task {
     /// Task::new(async move { tx.send("polled").unwrap() }, |_, _| {}).run();
     /// assert_eq!(rx.try_recv(), Ok("polled"));
     /// ```
-    pub fn run(self) {
+    pub fn run(mut self) {
+        let Some(cell) = self.0.take() else { return };
         let outer = YIELDED.replace(false);
-        let owner = self.0.metadata().0.load(Ordering::Relaxed);
+        let owner = cell.owner().load(Ordering::Relaxed);
         let _here = (owner != 0).then(|| Here::Custom(owner).enter());
-        let runnable = self.0;
-        // The future's own panics are caught inside it; this one is for the schedule function,
-        // which is called at the end of a poll that was woken.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runnable.run())) {
-            report(panic, "the schedule function of a task panicked");
-        }
+        cell.run();
         YIELDED.set(outer);
     }
 
@@ -200,20 +206,32 @@ impl Task {
     ///
     /// # Panics
     /// Passes on a panic of the schedule function.
-    pub fn reschedule(self) {
-        let outer = RELAUNCH.replace(true);
-        let result = catch_unwind(AssertUnwindSafe(|| self.0.schedule()));
-        RELAUNCH.set(outer);
-        if let Err(panic) = result {
-            std::panic::resume_unwind(panic);
+    pub fn reschedule(mut self) {
+        if let Some(cell) = self.0.take() {
+            cell.reschedule();
         }
     }
 
     /// Notes which custom dispatcher holds this task; 0 for none.
     pub(crate) fn set_owner(&self, owner: usize) {
-        let cell = &self.0.metadata().0;
-        if cell.load(Ordering::Relaxed) != owner {
-            cell.store(owner, Ordering::Relaxed);
+        if let Some(cell) = &self.0 {
+            let place = cell.owner();
+            if place.load(Ordering::Relaxed) != owner {
+                place.store(owner, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+// A future that panics is dropped at once: nobody meets it half-changed.
+impl UnwindSafe for Task {}
+impl RefUnwindSafe for Task {}
+
+/// Nobody will run it: its future is dropped.
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(cell) = self.0.take() {
+            cell.discard();
         }
     }
 }
@@ -237,17 +255,12 @@ pub fn mark_yield() {
     YIELDED.set(true);
 }
 
-fn cause(woken_while_running: bool) -> Wakeup {
-    if woken_while_running {
-        if YIELDED.replace(false) {
-            Wakeup::Yield
-        } else {
-            Wakeup::Again
-        }
-    } else if RELAUNCH.replace(false) {
-        Wakeup::Launch
+/// Why the task is handed over whose poll has just ended.
+fn cause_of_next_turn() -> Wakeup {
+    if YIELDED.replace(false) {
+        Wakeup::Yield
     } else {
-        Wakeup::Wake
+        Wakeup::Again
     }
 }
 
@@ -268,48 +281,5 @@ pub(crate) fn report(panic: Box<dyn Any + Send>, what: &str) {
     let told = catch_unwind(|| tracing::error!(panic = %text, "{what}"));
     if let Err(second) = told {
         std::mem::forget(second);
-    }
-}
-
-pin_project! {
-    /// Keeps the panics of a future and of its destructor inside: async-task aborts on the latter.
-    struct Guarded<F> {
-        #[pin]
-        inner: Option<F>,
-    }
-
-    impl<F> PinnedDrop for Guarded<F> {
-        fn drop(this: Pin<&mut Self>) {
-            this.discard();
-        }
-    }
-}
-
-impl<F> Guarded<F> {
-    fn discard(self: Pin<&mut Self>) {
-        let mut inner = self.project().inner;
-        if inner.is_some() {
-            // Assigning writes the `None` on the unwinding path as well.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| inner.set(None))) {
-                report(panic, "the destructor of a task panicked");
-            }
-        }
-    }
-}
-
-impl<F: Future<Output = ()>> Future for Guarded<F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(inner) = self.as_mut().project().inner.as_pin_mut() else {
-            return Poll::Ready(());
-        };
-        match catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => {}
-            Err(panic) => report(panic, "a task panicked"),
-        }
-        self.discard();
-        Poll::Ready(())
     }
 }

@@ -1,0 +1,64 @@
+//! The task of a coroutine lies in the allocation of its job.
+
+use std::any::Any;
+use std::future::Future;
+use std::sync::Arc;
+
+use corox_scheduler::{Task, TaskBody, TaskCell, Wakeup};
+use futures_util::task::ArcWake;
+
+use crate::job::{Job, JobCell, Slot};
+
+/// What the job of a launched coroutine has besides its core: the place of the result, and that of the body.
+pub(super) struct CoroutineCell<S, P> {
+    result: S,
+    body: TaskBody<P>,
+}
+
+impl<S, P> CoroutineCell<S, P> {
+    pub(super) fn new(result: S) -> Self {
+        CoroutineCell {
+            result,
+            body: TaskBody::new(),
+        }
+    }
+}
+
+impl<S: Slot, P: Send + 'static> Slot for CoroutineCell<S, P> {
+    fn discard(&self, job: &Job) {
+        self.result.discard(job);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self.result.as_any()
+    }
+}
+
+impl<S, P> ArcWake for JobCell<CoroutineCell<S, P>>
+where
+    S: Slot,
+    P: Future<Output = ()> + Send + 'static,
+{
+    fn wake_by_ref(cell: &Arc<Self>) {
+        Task::wake(cell);
+    }
+}
+
+// SAFETY: a job is made in an `Arc` by `JobCell::attach`, and nothing in this crate takes one out of it: handles of jobs show only
+// their core and their result.
+#[allow(unsafe_code)]
+unsafe impl<S, P> TaskCell for JobCell<CoroutineCell<S, P>>
+where
+    S: Slot,
+    P: Future<Output = ()> + Send + 'static,
+{
+    type Future = P;
+
+    fn body(&self) -> &TaskBody<P> {
+        &self.slot.body
+    }
+
+    fn schedule(cell: &Arc<Self>, task: Task, how: Wakeup) {
+        Job(cell.clone()).dispatch_again(task, how);
+    }
+}

@@ -1,0 +1,192 @@
+//! The future of a task, in the allocation of whoever owns the task.
+
+use std::cell::UnsafeCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Poll};
+
+use futures_util::task::{ArcWake, waker_ref};
+
+use super::turn::Turn;
+use super::{Task, Wakeup, report};
+
+/// The place of a task's future, and whose turn it is to poll it.
+///
+/// Only a [`Task`] looks into the place, between `start` and `pause` or `end` of its [`Turn`]: one at a time.
+pub struct TaskBody<F> {
+    turn: Turn,
+    /// The custom dispatcher that the task was last handed to, as an address; 0 for the dispatchers of this crate.
+    owner: AtomicUsize,
+    future: UnsafeCell<Option<F>>,
+}
+
+// SAFETY: a shared body gives no reference to its future. The future is used by one thread at a time (see the type), and moves
+// between threads, for which `Send` is enough.
+#[allow(unsafe_code)]
+unsafe impl<F: Send> Sync for TaskBody<F> {}
+
+// As with the future in a `Mutex`: it is dropped where it panics.
+impl<F> std::panic::RefUnwindSafe for TaskBody<F> {}
+
+impl<F> Default for TaskBody<F> {
+    fn default() -> Self {
+        TaskBody::new()
+    }
+}
+
+impl<F> TaskBody<F> {
+    /// A place without a future, which [`Task::first`] brings.
+    #[must_use]
+    pub fn new() -> Self {
+        TaskBody {
+            turn: Turn::new(),
+            owner: AtomicUsize::new(0),
+            future: UnsafeCell::new(None),
+        }
+    }
+}
+
+impl<F> std::fmt::Debug for TaskBody<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TaskBody")
+    }
+}
+
+/// Nobody has the task any more, and nobody will wake it. Panics of destructors end here.
+impl<F> Drop for TaskBody<F> {
+    fn drop(&mut self) {
+        let place = self.future.get_mut();
+        if place.is_some() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| *place = None)) {
+                report(panic, "the destructor of a task panicked");
+            }
+        }
+    }
+}
+
+/// What owns a task: an allocation with its future and with whatever else belongs to it, so that both need one only.
+///
+/// # Safety
+///
+/// - A cell that was given to [`Task::first`] is never moved out of its `Arc`, and nothing in it is exposed by which its
+///   [`TaskBody`] could be moved: the future in it is pinned.
+/// - [`body`](TaskCell::body) gives one and the same body each time, which lies in the cell itself.
+#[allow(unsafe_code)]
+pub unsafe trait TaskCell: ArcWake + Sized + 'static {
+    /// What the task polls.
+    type Future: Future<Output = ()> + Send + 'static;
+
+    /// The place of the future.
+    fn body(&self) -> &TaskBody<Self::Future>;
+
+    /// Hands the task to whoever is to run it. Called each time it is woken, on whichever thread wakes; not for the first turn.
+    fn schedule(cell: &Arc<Self>, task: Task, how: Wakeup);
+}
+
+/// A cell, whatever it has besides.
+pub(super) trait AnyCell: Send + Sync {
+    fn owner(&self) -> &AtomicUsize;
+
+    /// Has the turn of a task: polls.
+    fn run(self: Arc<Self>);
+
+    /// Has the turn of a task, and uses it to drop the future.
+    fn discard(self: Arc<Self>);
+
+    fn reschedule(self: Arc<Self>);
+}
+
+impl<C: TaskCell> AnyCell for C {
+    fn owner(&self) -> &AtomicUsize {
+        &self.body().owner
+    }
+
+    fn run(self: Arc<Self>) {
+        let body = self.body();
+        body.turn.start();
+        let waker = waker_ref(&self);
+        let mut cx = Context::from_waker(&waker);
+        // SAFETY: this is the task's turn, and the cell stays where it is.
+        #[allow(unsafe_code)]
+        let ended = unsafe { body.poll(&mut cx) };
+        if ended {
+            body.turn.end();
+        } else if body.turn.pause() {
+            let how = super::cause_of_next_turn();
+            let again = AssertUnwindSafe(|| C::schedule(&self, Task(Some(self.clone())), how));
+            if let Err(panic) = catch_unwind(again) {
+                report(panic, "the schedule function of a task panicked");
+            }
+        }
+    }
+
+    fn discard(self: Arc<Self>) {
+        let body = self.body();
+        body.turn.start();
+        // SAFETY: this is the task's turn, and the cell stays where it is.
+        #[allow(unsafe_code)]
+        unsafe {
+            body.clear();
+        }
+        body.turn.end();
+    }
+
+    fn reschedule(self: Arc<Self>) {
+        C::schedule(&self, Task(Some(self.clone())), Wakeup::Launch);
+    }
+}
+
+#[allow(unsafe_code)]
+impl<F: Future<Output = ()>> TaskBody<F> {
+    /// Polls the future once; true if it has ended, and is gone. Panics end here.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller's turn, and the body is not moved any more.
+    unsafe fn poll(&self, cx: &mut Context<'_>) -> bool {
+        // SAFETY: nobody else has the turn, so this is the only reference.
+        let place = unsafe { &mut *self.future.get() };
+        let Some(future) = place else { return true };
+        // SAFETY: the future stays in this place until it is dropped there.
+        let future = unsafe { Pin::new_unchecked(future) };
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(())) => {}
+            Err(panic) => report(panic, "a task panicked"),
+        }
+        // SAFETY: as the caller has promised.
+        unsafe { self.clear() };
+        true
+    }
+
+    /// Drops the future. Panics of its destructor end here.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller's turn.
+    unsafe fn clear(&self) {
+        // SAFETY: nobody else has the turn, so this is the only reference.
+        let place = unsafe { &mut *self.future.get() };
+        // Assigning writes the `None` on the unwinding path as well.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| *place = None)) {
+            report(panic, "the destructor of a task panicked");
+        }
+    }
+
+    /// Puts the future in its place.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller who has begun the first turn.
+    pub(super) unsafe fn fill(&self, future: F) {
+        // SAFETY: no task is there yet, so this is the only reference.
+        unsafe { *self.future.get() = Some(future) };
+    }
+
+    pub(super) fn turn(&self) -> &Turn {
+        &self.turn
+    }
+}
