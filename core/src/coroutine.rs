@@ -220,7 +220,8 @@ impl<S: Slot> JobCell<S> {
     fn is_topmost_below(&self, parent: Option<&Job>) -> bool {
         parent.is_none_or(|parent| {
             parent.core().kind.is_body_less()
-                || parent.context().dispatcher != self.core.context.dispatcher
+                || !(parent.context().ptr_eq(&self.core.context)
+                    || parent.context().dispatcher == self.core.context.dispatcher)
         })
     }
 }
@@ -366,7 +367,7 @@ impl Spec<'_> {
                     if job.core().flags.any(crate::job::STARTED) {
                         Some(task)
                     } else {
-                        inner.unstarted = Some(task);
+                        inner.unstarted = Some(Box::new(task));
                         None
                     }
                 };

@@ -65,7 +65,15 @@ pub fn set_debug_mode(on: bool) {
 
 /// The number of a new job: a fresh one for a coroutine of its own, that of the surrounding one for a scope inside it, none
 /// for a body-less job.
+#[inline]
 pub(crate) fn id_for(kind: Kind, parent: Option<&Job>) -> u64 {
+    if MODE.load(Ordering::Relaxed) == OFF && !probe::is_installed() {
+        return 0;
+    }
+    id_by_mode(kind, parent)
+}
+
+fn id_by_mode(kind: Kind, parent: Option<&Job>) -> u64 {
     if !debug_mode() && !probe::is_installed() || kind.is_body_less() {
         return 0;
     }

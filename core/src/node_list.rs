@@ -1,7 +1,7 @@
 //! An ordered list in a slab: children, handlers and waiters of a job, holders of a frame.
 //!
 //! Push and remove are O(1), iteration is in order of insertion, and a key that outlived its entry finds nothing (each
-//! slot counts its occupants). An empty list owns no memory.
+//! slot counts its occupants). A list that never had an entry is one null pointer: most jobs have neither children nor handlers.
 
 /// Names one entry of a [`NodeList`]; stays harmless after the entry has gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +38,10 @@ struct Slot<T> {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct NodeList<T> {
+pub(crate) struct NodeList<T>(Option<Box<List<T>>>);
+
+#[derive(Debug)]
+struct List<T> {
     slots: Vec<Slot<T>>,
     head: u32,
     tail: u32,
@@ -48,17 +51,11 @@ pub(crate) struct NodeList<T> {
 
 impl<T> NodeList<T> {
     pub(crate) const fn new() -> Self {
-        NodeList {
-            slots: Vec::new(),
-            head: NONE,
-            tail: NONE,
-            free: NONE,
-            len: 0,
-        }
+        NodeList(None)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0.as_ref().is_none_or(|list| list.len == 0)
     }
 
     /// Appends `value`.
@@ -67,45 +64,102 @@ impl<T> NodeList<T> {
     ///
     /// With 2^32 - 1 entries alive.
     pub(crate) fn push(&mut self, value: T) -> Key {
-        let index = if self.free == NONE {
+        self.push_with(|_| value)
+    }
+
+    /// The same with a value that is told its key.
+    pub(crate) fn push_with(&mut self, value: impl FnOnce(Key) -> T) -> Key {
+        self.0.get_or_insert_with(List::new).push(value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let list = self.0.as_mut()?;
+        let slot = list.slots.get_mut(key.index as usize)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        slot.value.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        self.0.as_mut()?.remove(key)
+    }
+
+    /// The entries in order of insertion, with their keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        let list = self.0.as_deref();
+        let mut at = list.map_or(NONE, |list| list.head);
+        std::iter::from_fn(move || {
+            let slot = list?.slots.get(at as usize)?;
+            let key = Key {
+                index: at,
+                generation: slot.generation,
+            };
+            at = slot.next;
+            slot.value.as_ref().map(|value| (key, value))
+        })
+    }
+
+    /// Consumes the list in order of insertion.
+    pub(crate) fn into_values(mut self) -> impl Iterator<Item = T> {
+        let mut at = self.0.as_ref().map_or(NONE, |list| list.head);
+        std::iter::from_fn(move || {
+            let slot = self.0.as_mut()?.slots.get_mut(at as usize)?;
+            at = slot.next;
+            slot.value.take()
+        })
+    }
+}
+
+impl<T> List<T> {
+    #[cold]
+    fn new() -> Box<List<T>> {
+        Box::new(List {
+            slots: Vec::new(),
+            head: NONE,
+            tail: NONE,
+            free: NONE,
+            len: 0,
+        })
+    }
+
+    fn push(&mut self, value: impl FnOnce(Key) -> T) -> Key {
+        let key;
+        if self.free == NONE {
             let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
             assert!(index != NONE, "a list of 2^32 - 1 entries is full");
+            key = Key {
+                index,
+                generation: 0,
+            };
             self.slots.push(Slot {
                 generation: 0,
                 previous: self.tail,
                 next: NONE,
-                value: Some(value),
+                value: Some(value(key)),
             });
-            index
         } else {
             let index = self.free;
             let slot = &mut self.slots[index as usize];
+            key = Key {
+                index,
+                generation: slot.generation,
+            };
             self.free = slot.next;
             slot.previous = self.tail;
             slot.next = NONE;
-            slot.value = Some(value);
-            index
-        };
+            slot.value = Some(value(key));
+        }
         match self.tail {
-            NONE => self.head = index,
-            tail => self.slots[tail as usize].next = index,
+            NONE => self.head = key.index,
+            tail => self.slots[tail as usize].next = key.index,
         }
-        self.tail = index;
+        self.tail = key.index;
         self.len += 1;
-        Key {
-            index,
-            generation: self.slots[index as usize].generation,
-        }
+        key
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.slots
-            .get_mut(key.index as usize)
-            .filter(|slot| slot.generation == key.generation)
-            .and_then(|slot| slot.value.as_mut())
-    }
-
-    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+    fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {
             return None;
@@ -125,30 +179,6 @@ impl<T> NodeList<T> {
         }
         self.len -= 1;
         Some(value)
-    }
-
-    /// The entries in order of insertion, with their keys.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        let mut at = self.head;
-        std::iter::from_fn(move || {
-            let slot = self.slots.get(at as usize)?;
-            let key = Key {
-                index: at,
-                generation: slot.generation,
-            };
-            at = slot.next;
-            slot.value.as_ref().map(|value| (key, value))
-        })
-    }
-
-    /// Consumes the list in order of insertion.
-    pub(crate) fn into_values(mut self) -> impl Iterator<Item = T> {
-        let mut at = self.head;
-        std::iter::from_fn(move || {
-            let slot = self.slots.get_mut(at as usize)?;
-            at = slot.next;
-            slot.value.take()
-        })
     }
 }
 

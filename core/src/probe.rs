@@ -135,25 +135,36 @@ pub fn is_installed() -> bool {
 }
 
 /// Called for each new job.
-pub(crate) fn register<S: Slot>(cell: &Arc<JobCell<S>>) {
+#[inline]
+pub(crate) fn register(job: &Job) {
     if is_installed() {
-        let cell: Arc<JobCell<dyn Slot>> = cell.clone();
-        let token = cell.core.token();
-        let mut registry = REGISTRY.lock();
-        // Asked again under the lock: the last guard clears the registry under it, and nobody would forget a job that came
-        // after that.
-        if is_installed() {
-            registry.jobs.insert(token, Arc::downgrade(&cell));
-        }
+        register_slowly(job);
+    }
+}
+
+#[cold]
+fn register_slowly(job: &Job) {
+    let token = job.core().token();
+    let mut registry = REGISTRY.lock();
+    // Asked again under the lock: the last guard clears the registry under it, and nobody would forget a job that came
+    // after that.
+    if is_installed() {
+        registry.jobs.insert(token, Arc::downgrade(&job.0));
     }
 }
 
 /// Called for each job that becomes final, or is dropped without having become so.
+#[inline]
 pub(crate) fn forget(job: &JobCore) {
     if is_installed() {
-        let removed = REGISTRY.lock().jobs.remove(&job.token());
-        drop(removed);
+        forget_slowly(job);
     }
+}
+
+#[cold]
+fn forget_slowly(job: &JobCore) {
+    let removed = REGISTRY.lock().jobs.remove(&job.token());
+    drop(removed);
 }
 
 /// The live coroutines, scopes and body-less jobs that are known, in the order of their creation.

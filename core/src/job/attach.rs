@@ -39,44 +39,55 @@ impl<S: Slot> JobCell<S> {
             ),
             slot,
         });
-        probe::register(&cell);
+        let job = Job(cell.clone());
+        probe::register(&job);
+        let watched = cell
+            .core
+            .context
+            .watch
+            .as_ref()
+            .map(|watched| (watched, job.clone()));
         let attached = match parent {
-            Some(parent) => parent.adopt(&cell),
+            Some(parent) => parent.adopt(job),
             None => Attached::Yes,
         };
-        if let Some(watched) = &cell.core.context.watch {
-            watched.attached(&Job(cell.clone()));
+        if let Some((watched, job)) = watched {
+            watched.attached(&job);
         }
         (cell, attached)
     }
 }
 
 impl Job {
-    fn adopt<S: Slot>(&self, child: &Arc<JobCell<S>>) -> Attached {
+    fn adopt(&self, child: Job) -> Attached {
         let parent = self.core();
         if !parent.flags.any(STARTED) {
             self.start();
         }
-        let cancelled = {
+        let refused = {
             let mut inner = parent.inner.lock();
             if parent.flags.any(SEALED | FINAL) {
-                None
+                Err(child)
             } else {
-                let key = inner.nodes.push(Node::Child(Job(child.clone())));
+                let cancelled = parent.flags.any(CANCELLING) && !child.core().kind.is_shield();
+                let cancelled = cancelled.then(|| inner.root.clone()).flatten();
+                let cancelled = cancelled.map(|cause| (child.clone(), cause));
                 inner.pending += 1;
-                child.core.key.store(key.to_bits(), Ordering::Relaxed);
-                let cancelled = parent.flags.any(CANCELLING) && !child.core.kind.is_shield();
-                Some(cancelled.then(|| inner.root.clone()).flatten())
+                inner.nodes.push_with(|key| {
+                    child.core().key.store(key.to_bits(), Ordering::Relaxed);
+                    Node::Child(child)
+                });
+                Ok(cancelled)
             }
         };
-        match cancelled {
-            Some(None) => Attached::Yes,
-            Some(Some(cause)) => {
-                Job(child.clone()).cancel_tree(self.cause_for_children(cause));
+        match refused {
+            Ok(None) => Attached::Yes,
+            Ok(Some((child, cause))) => {
+                child.cancel_tree(self.cause_for_children(cause));
                 Attached::Yes
             }
-            None => {
-                let parent = child.core.inner.lock().parent.take();
+            Err(child) => {
+                let parent = child.core().inner.lock().parent.take();
                 drop(parent);
                 let cause = match self.final_cause() {
                     Some(cause) => self.cause_for_children(cause),
@@ -84,7 +95,7 @@ impl Job {
                         format!(
                             "the parent, {self}, has already completed; a coroutine can be started only before its scope ends"
                         ),
-                        child.core.location,
+                        child.core().location,
                     ),
                 };
                 Attached::Refused(cause)

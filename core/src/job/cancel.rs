@@ -154,18 +154,18 @@ impl Job {
         if core.flags.any(CANCELLING) {
             // The first cancellation stays; a failure is kept beside it (J-24, J-37).
             let known = |error: &Error| error.ptr_eq(cause);
-            if !cause.is_cancellation()
-                && !inner.root.as_ref().is_some_and(known)
-                && !inner.later.iter().any(known)
-            {
-                inner.later.push(cause.clone());
+            if !cause.is_cancellation() && !inner.root.as_ref().is_some_and(known) {
+                let later = inner.later.get_or_insert_default();
+                if !later.iter().any(known) {
+                    later.push(cause.clone());
+                }
             }
             return Offered::Noted;
         }
         inner.root = Some(cause.clone());
         if !core.flags.any(STARTED) {
             core.flags.set(STARTED | CANCELLING);
-            return Offered::Unstarted(inner.unstarted.take());
+            return Offered::Unstarted(inner.unstarted.take().map(|task| *task));
         }
         core.flags.set(CANCELLING);
         let told = inner

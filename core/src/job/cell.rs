@@ -188,9 +188,10 @@ pub(crate) struct Inner {
     /// What the job was cancelled with or failed with first; after [`SEALED`](super::state::SEALED) the final cause.
     pub(crate) root: Option<Error>,
     /// Failures that came after `root`, in their order.
-    pub(crate) later: Vec<Error>,
+    #[allow(clippy::box_collection)] // One word in every job; hardly any needs it.
+    pub(crate) later: Option<Box<Vec<Error>>>,
     /// The coroutine of a lazy job before its start.
-    pub(crate) unstarted: Option<Task>,
+    pub(crate) unstarted: Option<Box<Task>>,
 }
 
 /// See [`JobCore`]. `S` is the place of the result.
@@ -235,7 +236,7 @@ impl JobCore {
                 pending: 1,
                 nodes: NodeList::new(),
                 root: None,
-                later: Vec::new(),
+                later: None,
                 unstarted: None,
             }),
         }

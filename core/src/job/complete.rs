@@ -50,7 +50,7 @@ impl Job {
             return None;
         }
         core.flags.set(STARTED);
-        Some(inner.unstarted.take())
+        Some(inner.unstarted.take().map(|task| *task))
     }
 
     /// The body has ended, or was dropped; once for each job.
@@ -180,7 +180,7 @@ impl Job {
         let (cause, others) = {
             let mut inner = self.core().inner.lock();
             let mut all: Vec<_> = inner.root.take().into_iter().collect();
-            all.append(&mut inner.later);
+            all.extend(inner.later.take().into_iter().flat_map(|later| *later));
             let first = all
                 .iter()
                 .position(|error| !error.is_cancellation())

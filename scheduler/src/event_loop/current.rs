@@ -62,18 +62,14 @@ impl Current {
 
     /// Queues `event` without a lock if this is the thread of `events` and it is running coroutines; else gives it back.
     pub(super) fn push(events: &EventLoop, event: Event) -> Option<Event> {
-        let mut event = Some(event);
-        // During the thread's end there is no loop any more.
-        let _ = CURRENT.try_with(|current| match &*current.borrow() {
-            Some(current) if std::ptr::eq(&*current.events, events) && !current.parked.get() => {
-                let mut queue = current.queue.borrow_mut();
-                // What others pushed before this stays before it.
-                events.take_pushed(&mut queue);
-                queue.extend(event.take());
-            }
-            _ => {}
-        });
-        event
+        let Some(current) = Current::of(events).filter(|current| !current.parked.get()) else {
+            return Some(event);
+        };
+        let mut queue = current.queue.borrow_mut();
+        // What others pushed before this stays before it.
+        events.take_pushed(&mut queue);
+        queue.push_back(event);
+        None
     }
 
     pub(super) fn pop(&self) -> Option<Event> {
