@@ -38,6 +38,7 @@ fn first_word(text: &str) -> Option<&str> {
 /// The name of the item that begins in this line.
 fn item<'a>(code: &'a str, kinds: &[&str]) -> Option<&'a str> {
     let code = code.strip_prefix("async ").unwrap_or(code);
+    let code = code.strip_prefix("unsafe ").unwrap_or(code);
     let (kind, rest) = code.split_once(' ')?;
     first_word(rest).filter(|_| kinds.contains(&kind))
 }
@@ -66,7 +67,9 @@ fn read(text: &str, is_public: &dyn Fn(&str) -> bool, items: &mut Items) {
         } else if !code.starts_with("//") {
             let indent = line.len() - code.len();
             if indent == 0 && !["where", "{"].contains(&code) {
-                let of_trait = code.strip_prefix("pub trait ").and_then(first_word);
+                let of_trait = code.strip_prefix("pub trait ");
+                let of_trait = of_trait.or(code.strip_prefix("pub unsafe trait "));
+                let of_trait = of_trait.and_then(first_word);
                 around = of_trait.or(type_of_impl(code)).unwrap_or("");
                 in_trait = of_trait.is_some();
             }

@@ -98,8 +98,12 @@ impl Keeper {
     }
 }
 
-/// Stands for a future that need not be `Send` and stays with the event loop, or the [host](crate::host), of its thread; is `Send`
-/// itself, and does nothing if it is polled elsewhere.
+/// Stands for a future that need not be `Send` and stays with the event loop, or the [host](crate::host), of its thread.
+///
+/// It is `Send` itself, and does nothing if it is polled elsewhere; see the example of [`new`](LocalFuture::new).
+///
+/// # Cancel safety
+/// Dropped, it has the future dropped on its thread.
 pub struct LocalFuture {
     keeper: Keeper,
     number: u64,
@@ -111,6 +115,20 @@ impl LocalFuture {
     ///
     /// # Errors
     /// Gives the future back if no event loop runs coroutines on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::{LocalFuture, block_on};
+    /// use std::rc::Rc;
+    ///
+    /// let kept = Rc::new(1);
+    /// assert!(LocalFuture::new(async { drop(kept) }).is_err(), "no event loop");
+    /// let kept = Rc::new(1);
+    /// block_on(|_| async move {
+    ///     let stands_for_it = LocalFuture::new(async { drop(kept) }).ok().unwrap();
+    ///     std::thread::spawn(|| drop(stands_for_it)).join().unwrap();
+    /// });
+    /// ```
     pub fn new<F: Future<Output = ()> + 'static>(future: F) -> Result<LocalFuture, F> {
         let Some(keeper) = Keeper::here() else {
             return Err(future);

@@ -13,9 +13,9 @@ use futures_util::task::{ArcWake, waker_ref};
 use super::turn::Turn;
 use super::{Task, Wakeup, report};
 
-/// The place of a task's future, and whose turn it is to poll it.
+/// The place of a task's future, in a [`TaskCell`], and whose turn it is to poll it; see the example of [`TaskCell`].
 ///
-/// Only a [`Task`] looks into the place, between `start` and `pause` or `end` of its [`Turn`]: one at a time.
+/// Only a [`Task`] looks into the place, and there is one at a time.
 pub struct TaskBody<F> {
     turn: Turn,
     /// The custom dispatcher that the task was last handed to, as an address; 0 for the dispatchers of this crate.
@@ -38,7 +38,7 @@ impl<F> Default for TaskBody<F> {
 }
 
 impl<F> TaskBody<F> {
-    /// A place without a future, which [`Task::first`] brings.
+    /// A place without a future, which [`Task::first`] brings; see the example of [`TaskCell`].
     #[must_use]
     pub fn new() -> Self {
         TaskBody {
@@ -69,6 +69,47 @@ impl<F> Drop for TaskBody<F> {
 
 /// What owns a task: an allocation with its future and with whatever else belongs to it, so that both need one only.
 ///
+/// For libraries that build on this crate; others use [`Task::new`].
+///
+/// # Examples
+/// ```
+/// use corox_scheduler::{Task, TaskBody, TaskCell, Wakeup};
+/// use futures_util::task::ArcWake;
+/// use std::future::{Ready, ready};
+/// use std::sync::Arc;
+///
+/// /// A future and its name.
+/// struct Named {
+///     name: &'static str,
+///     body: TaskBody<Ready<()>>,
+/// }
+///
+/// impl ArcWake for Named {
+///     fn wake_by_ref(cell: &Arc<Self>) {
+///         Task::wake(cell);
+///     }
+/// }
+///
+/// // SAFETY: the cell stays in the `Arc` that `Task::first` gets.
+/// unsafe impl TaskCell for Named {
+///     type Future = Ready<()>;
+///
+///     fn body(&self) -> &TaskBody<Ready<()>> {
+///         &self.body
+///     }
+///
+///     fn schedule(cell: &Arc<Self>, task: Task, how: Wakeup) {
+///         println!("{} is due: {how:?}", cell.name);
+///         task.run();
+///     }
+/// }
+///
+/// let cell = Arc::new(Named { name: "one", body: TaskBody::new() });
+/// Task::first(cell.clone(), ready(())).run();
+/// Task::wake(&cell); // It has ended: nothing happens.
+/// assert_eq!(Arc::strong_count(&cell), 1);
+/// ```
+///
 /// # Safety
 ///
 /// - A cell that was given to [`Task::first`] is never moved out of its `Arc`, and nothing in it is exposed by which its
@@ -79,10 +120,12 @@ pub unsafe trait TaskCell: ArcWake + Sized + 'static {
     /// What the task polls.
     type Future: Future<Output = ()> + Send + 'static;
 
-    /// The place of the future.
+    /// The place of the future; see the example of [`TaskCell`].
     fn body(&self) -> &TaskBody<Self::Future>;
 
-    /// Hands the task to whoever is to run it. Called each time it is woken, on whichever thread wakes; not for the first turn.
+    /// Hands the task to whoever is to run it; see the example of [`TaskCell`].
+    ///
+    /// Called each time it is woken, on whichever thread wakes; not for the first turn.
     fn schedule(cell: &Arc<Self>, task: Task, how: Wakeup);
 }
 

@@ -153,8 +153,7 @@ impl Task {
         Ok(Task::new(LocalFuture::new(future)?, schedule))
     }
 
-    /// The first task of `cell`, which polls `future`. For owners that have an allocation of their own; others use
-    /// [`new`](Task::new).
+    /// The first task of `cell`, which polls `future`; see the example of [`TaskCell`].
     ///
     /// # Panics
     /// If the cell had its first task already.
@@ -169,7 +168,7 @@ impl Task {
         Task(Some(cell))
     }
 
-    /// Wakes the task of `cell`: for its implementation of a waker.
+    /// Wakes the task of `cell`, for its implementation of a waker; see the example of [`TaskCell`].
     pub fn wake<C: TaskCell>(cell: &Arc<C>) {
         if cell.body().turn().wake() {
             C::schedule(cell, Task(Some(cell.clone())), Wakeup::Wake);
