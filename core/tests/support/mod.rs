@@ -57,6 +57,8 @@ pub fn checked<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> 
         if left.is_empty() {
             break;
         }
+        // Before the next look: these handles keep alive what nobody else holds.
+        left.clear();
         std::thread::park_timeout(Duration::from_millis(1));
         left = probe::live();
     }
