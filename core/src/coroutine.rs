@@ -83,10 +83,31 @@ pin_project! {
     impl<F: Future, S, T, M> PinnedDrop for Coroutine<F, S, T, M> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if !*this.ended {
+            if !*this.ended && this.driver.has_frame() {
                 abandon_task(this.driver);
             }
         }
+    }
+}
+
+impl<F: Future, S, T, M> Coroutine<F, S, T, M> {
+    fn new(spec: &Spec<'_>, body: F, map: M) -> Self {
+        Coroutine {
+            atomic: matches!(
+                spec.start,
+                CoroutineStart::Atomic | CoroutineStart::Undispatched
+            ),
+            ended: false,
+            map,
+            result: std::marker::PhantomData,
+            driver: Driver::of_task(spec.context.elements.is_some(), body),
+        }
+    }
+
+    /// The body of a coroutine that was not started.
+    fn into_body(mut self) -> Option<F> {
+        self.ended = true;
+        self.driver.take_body()
     }
 }
 
@@ -153,9 +174,11 @@ fn error_of_body(job: &Job, error: Error) -> Error {
 
 /// Ends the body of `job` with what went wrong, if anything did.
 pub(crate) fn end_with(job: &Job, failure: Option<Error>, guard_panic: Option<Payload>) {
-    let guard = guard_panic.map(|payload| Error::from_panic(payload, job.location()));
-    for error in [failure, guard].into_iter().flatten() {
-        job.cancel_tree(error);
+    if let Some(failure) = failure {
+        job.cancel_tree(failure);
+    }
+    if let Some(payload) = guard_panic {
+        job.cancel_tree(Error::from_panic(payload, job.location()));
     }
     job.end_body();
 }
@@ -184,16 +207,21 @@ pub fn unscheduled<F>(parent: Option<&Job>, body: F) -> (Job, impl Future<Output
 where
     F: Future<Output = Result<()>>,
 {
-    let context = JobContext::own();
+    let context = match parent {
+        Some(parent) => parent.context().for_child(),
+        None => JobContext::own(),
+    };
     let (cell, _attached) =
         JobCell::attach((), Kind::Standalone, context, parent, Location::caller());
     let job = Job(cell);
+    let mut driver = Driver::of_task(false, body);
+    driver.set_frame(FrameRef::Root(job.clone()));
     let coroutine = Coroutine::<_, (), _, _> {
         atomic: false,
         ended: false,
         map: |output| output,
         result: std::marker::PhantomData,
-        driver: Driver::of_task(FrameRef::Root(job.clone()), body),
+        driver,
     };
     (job, coroutine)
 }
@@ -284,7 +312,24 @@ impl Spec<'_> {
         T: 'static,
         M: Fn(F::Output) -> Result<T> + Send + 'static,
     {
-        self.start_as(slot, body, map, |coroutine| coroutine)
+        let start = self.start;
+        let coroutine = Coroutine::<_, S, _, _>::new(&self, body, map);
+        let (cell, attached) = self.attach(CoroutineCell::new(slot, Some(coroutine)));
+        let job = Job(cell.clone());
+        if let Attached::Refused(cause) = attached {
+            job.refuse(cause);
+            // Nobody else has seen it.
+            let body = cell.slot.give_back().and_then(Coroutine::into_body);
+            let body = body.expect("a coroutine that was not started has its body");
+            return Err(Refused { body, job });
+        }
+        let task = Task::first(cell, |coroutine| {
+            if let Some(coroutine) = coroutine {
+                coroutine.driver.set_frame(FrameRef::Root(job.clone()));
+            }
+        });
+        begin(&job, task, start);
+        Ok(job)
     }
 
     /// As [`start`](Spec::start), for a body that stays on this thread.
@@ -306,80 +351,72 @@ impl Spec<'_> {
             "a body that is not `Send` stays on the thread where it is launched, which must be the event loop of its dispatcher: \
              launch it in a scope of `run_blocking`, on its thread (the dispatcher here is {dispatcher:?}), or make it `Send` and use `launch`"
         );
-        let started = self.start_as(slot, body, map, |coroutine| {
-            match LocalFuture::new(coroutine) {
-                Ok(local) => local,
-                Err(_) => unreachable!("the loop of this thread runs coroutines"),
-            }
-        });
-        match started {
-            Ok(job) => job,
-            Err(refused) => refused.discard(),
+        let start = self.start;
+        let mut coroutine = Coroutine::<_, S, _, _>::new(&self, body, map);
+        let (cell, attached) = self.attach(CoroutineCell::<S, LocalFuture>::new(slot, None));
+        let job = Job(cell.clone());
+        if let Attached::Refused(cause) = attached {
+            job.refuse(cause);
+            let body = coroutine.into_body();
+            let body = body.expect("a coroutine that was not started has its body");
+            return Refused { body, job }.discard();
         }
+        coroutine.driver.set_frame(FrameRef::Root(job.clone()));
+        let task = Task::first(cell, |place| match LocalFuture::new(coroutine) {
+            Ok(local) => *place = Some(local),
+            Err(_) => unreachable!("the loop of this thread runs coroutines"),
+        });
+        begin(&job, task, start);
+        job
     }
 
-    /// `future_of` makes of the coroutine what its task polls.
-    fn start_as<F, S, T, M, P>(
+    fn attach<S: Slot, P>(
         self,
-        slot: S,
-        body: F,
-        map: M,
-        future_of: impl FnOnce(Coroutine<F, S, T, M>) -> P,
-    ) -> Result<Job, Refused<F>>
+        slot: CoroutineCell<S, P>,
+    ) -> (Arc<JobCell<CoroutineCell<S, P>>>, Attached)
     where
-        F: Future,
-        S: Outcome<T>,
-        M: Fn(F::Output) -> Result<T>,
-        P: Future<Output = ()> + Send + 'static,
+        P: Send + 'static,
     {
-        let slot = CoroutineCell::new(slot);
+        let parent = self.parent;
         let (cell, attached) =
-            JobCell::attach(slot, self.kind, self.context, self.parent, self.location);
-        if let Attached::Refused(cause) = attached {
-            let job = Job(cell);
-            job.cancel_tree(cause);
-            job.end_body();
-            return Err(Refused { body, job });
-        }
-        if cell.is_topmost_below(self.parent) {
+            JobCell::attach(slot, self.kind, self.context, parent, self.location);
+        if matches!(attached, Attached::Yes) && cell.is_topmost_below(parent) {
             cell.watch_runtime();
         }
-        let job = Job(cell.clone());
-        let coroutine = Coroutine::<_, S, _, _> {
-            atomic: matches!(
-                self.start,
-                CoroutineStart::Atomic | CoroutineStart::Undispatched
-            ),
-            ended: false,
-            map,
-            result: std::marker::PhantomData,
-            driver: Driver::of_task(FrameRef::Root(job.clone()), body),
-        };
-        let task = Task::first(cell, future_of(coroutine));
-        match self.start {
-            CoroutineStart::Default | CoroutineStart::Atomic => {
-                job.dispatch_first(task);
-            }
-            CoroutineStart::Undispatched => task.run(),
-            CoroutineStart::Lazy => {
-                let refused = {
-                    let mut inner = job.core().inner.lock();
-                    if job.core().flags.any(crate::job::STARTED) {
-                        Some(task)
-                    } else {
-                        inner.unstarted = Some(Box::new(task));
-                        None
-                    }
-                };
-                if let Some(task) = refused {
-                    if job.is_cancelled() {
-                        drop(task);
-                    } else {
-                        job.dispatch_first(task);
-                    }
+        (cell, attached)
+    }
+}
+
+impl Job {
+    /// Ends the job of a coroutine that is not started, for its parent has ended.
+    fn refuse(&self, cause: Error) {
+        self.cancel_tree(cause);
+        self.end_body();
+    }
+}
+
+/// Has the first task of `job` run, as `start` says.
+fn begin(job: &Job, task: Task, start: CoroutineStart) {
+    match start {
+        CoroutineStart::Default | CoroutineStart::Atomic => job.dispatch_first(task),
+        CoroutineStart::Undispatched => task.run(),
+        CoroutineStart::Lazy => {
+            let refused = {
+                let mut inner = job.core().inner.lock();
+                if job.core().flags.any(crate::job::STARTED) {
+                    Some(task)
+                } else {
+                    inner.rare.get_or_insert_default().unstarted = Some(task);
+                    None
+                }
+            };
+            if let Some(task) = refused {
+                if job.is_cancelled() {
+                    drop(task);
+                } else {
+                    job.dispatch_first(task);
                 }
             }
         }
-        Ok(job)
     }
 }

@@ -31,7 +31,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::frame::{self, Entered, FrameRef};
+use crate::frame::{self, FrameRef};
 use crate::shim::{AtomicBool, AtomicWaker};
 
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -62,7 +62,7 @@ const PROBE_ROUNDS: usize = 4;
 pin_project! {
     /// See the module.
     pub(crate) struct Driver<F> {
-        // `None` only while the frame is the current one of the thread.
+        // `None` before the coroutine has its job.
         frame: Option<FrameRef>,
         polled: bool,
         // The waker is known to stay the same: a coroutine's own task.
@@ -132,26 +132,40 @@ impl<F: Future> Driver<F> {
         Driver {
             surrounded: frame.job().context().elements.is_some(),
             frame: Some(frame),
-            polled: false,
             same_waker: false,
+            ..Driver::of_task(false, body)
+        }
+    }
+
+    /// A driver that is always polled by one task, with one waker. Its frame comes by `set_frame`.
+    pub(crate) fn of_task(surrounded: bool, body: F) -> Self {
+        Driver {
+            surrounded,
+            frame: None,
+            polled: false,
+            same_waker: true,
             registered: false,
             gate: None,
             body: Some(body),
         }
     }
 
-    /// A driver that is always polled by one task, with one waker.
-    pub(crate) fn of_task(frame: FrameRef, body: F) -> Self {
-        Driver {
-            same_waker: true,
-            ..Driver::new(frame, body)
-        }
+    /// Before the first poll of a driver made by `of_task`.
+    pub(crate) fn set_frame(&mut self, frame: FrameRef) {
+        self.frame = Some(frame);
+    }
+
+    pub(crate) fn has_frame(&self) -> bool {
+        self.frame.is_some()
+    }
+
+    /// Takes the body out of a driver that was not pinned, and so not polled.
+    pub(crate) fn take_body(&mut self) -> Option<F> {
+        self.body.take()
     }
 
     pub(crate) fn frame(&self) -> &FrameRef {
-        self.frame
-            .as_ref()
-            .expect("a driver is not used while its own body is polled")
+        frame_of(&self.frame)
     }
 
     /// Whether the body has neither returned nor been dropped.
@@ -202,9 +216,7 @@ impl<F: Future> Driver<F> {
         let this = self.project();
         if !(*this.same_waker && *this.registered) {
             *this.registered = true;
-            if let Some(frame) = this.frame {
-                frame.frame().waker.register(waker);
-            }
+            frame_of(this.frame).frame().waker.register(waker);
         }
     }
 
@@ -212,17 +224,16 @@ impl<F: Future> Driver<F> {
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let this = self.project();
         let mut body = this.body;
-        let mut slice = || run_slice(body.as_mut(), cx);
+        let slice = || run_slice(body.as_mut(), cx);
         if !*this.surrounded {
-            let _entered = Entered::new(this.frame);
-            return slice();
+            return frame::enter(frame_of(this.frame), slice);
         }
-        match catch_unwind(AssertUnwindSafe(|| surrounded(this.frame, slice))) {
+        match catch_unwind(AssertUnwindSafe(|| surrounded(frame_of(this.frame), slice))) {
             Ok(polled) => polled,
             // An element of the context panicked, before the slice or after it.
             Err(payload) => {
-                let _entered = Entered::new(this.frame);
-                let guard_panic = catch_unwind(AssertUnwindSafe(|| body.set(None))).err();
+                let drop_body = || catch_unwind(AssertUnwindSafe(|| body.set(None))).err();
+                let guard_panic = frame::enter(frame_of(this.frame), drop_body);
                 Poll::Ready(End {
                     ended: Ended::Panicked(payload),
                     guard_panic,
@@ -296,18 +307,18 @@ impl<F: Future> Driver<F> {
     fn drop_body<T>(mut self: Pin<&mut Self>) -> End<T> {
         let guard_panic = {
             let mut this = self.as_mut().project();
+            let frame = frame_of(this.frame);
             let mut slice = || catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
-            let panicked = if *this.surrounded {
-                catch_unwind(AssertUnwindSafe(|| surrounded(this.frame, &mut slice)))
+            if *this.surrounded {
+                let panicked = catch_unwind(AssertUnwindSafe(|| surrounded(frame, &mut slice)));
+                // What the elements have dropped already is not there any more.
+                let own = frame::enter(frame, slice);
+                match panicked {
+                    Ok(first) => first.or(own),
+                    Err(payload) => Some(payload),
+                }
             } else {
-                Ok(None)
-            };
-            // What the elements have dropped already is not there any more.
-            let _entered = Entered::new(this.frame);
-            let own = slice();
-            match panicked {
-                Ok(first) => first.or(own),
-                Err(payload) => Some(payload),
+                frame::enter(frame, slice)
             }
         };
         self.let_go();
@@ -323,9 +334,7 @@ impl<F: Future> Driver<F> {
         let this = self.project();
         *this.gate = None;
         if *this.same_waker && *this.registered {
-            if let Some(frame) = this.frame {
-                drop(frame.frame().waker.take());
-            }
+            drop(frame_of(this.frame).frame().waker.take());
         }
     }
 
@@ -333,6 +342,12 @@ impl<F: Future> Driver<F> {
     pub(crate) fn abandon(self: Pin<&mut Self>) -> Option<Payload> {
         self.drop_body::<()>().guard_panic
     }
+}
+
+fn frame_of(frame: &Option<FrameRef>) -> &FrameRef {
+    frame
+        .as_ref()
+        .expect("a coroutine has its job before it is polled or dropped")
 }
 
 /// Polls the body; when it has ended it is dropped at once.
@@ -358,18 +373,13 @@ fn run_slice<F: Future>(
 /// Runs a slice of a frame inside the elements of its context, unless those are in force already because the slice is part
 /// of a slice with the same context.
 #[cold]
-fn surrounded<R>(frame: &mut Option<FrameRef>, slice: impl FnOnce() -> R) -> R {
-    let context = frame.as_ref().map(|frame| frame.job().context().clone());
-    let in_force = frame::with_current(|outer| match (outer, &context) {
-        (Some(outer), Some(context)) => outer.job().context().ptr_eq(context),
-        _ => false,
+fn surrounded<R>(frame: &FrameRef, slice: impl FnOnce() -> R) -> R {
+    let context = frame.job().context();
+    let in_force = frame::with_current(|outer| {
+        outer.is_some_and(|outer| outer.job().context().ptr_eq(context))
     });
-    let _entered = Entered::new(frame);
-    match context
-        .as_ref()
-        .and_then(|context| context.elements.as_ref())
-    {
+    frame::enter(frame, || match &context.elements {
         Some(elements) if !in_force => elements.around(slice),
         _ => slice(),
-    }
+    })
 }

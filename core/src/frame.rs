@@ -34,14 +34,16 @@
 //!
 //! The root frame of a coroutine or scope lives inside its job; a boundary or `finally` has no job and makes a [`Section`].
 
-use std::cell::RefCell;
+mod entered;
+
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::job::{Job, Node};
 use crate::node_list::{Key, NodeList};
-use crate::shim::{AtomicBool, AtomicWaker, Mutex, thread_local};
+use crate::shim::{AtomicBool, AtomicWaker, Mutex};
+pub(crate) use entered::{Entered, enter, with_current};
 
 /// See the module.
 pub(crate) struct Frame {
@@ -174,56 +176,6 @@ impl Drop for Hold {
         if last && self.outer.job().is_cancelled() {
             frame.waker.wake();
         }
-    }
-}
-
-thread_local! {
-    static CURRENT: RefCell<Option<FrameRef>> = const { RefCell::new(None) };
-}
-
-/// Makes a frame the current one of this thread until dropped. The reference moves into the thread and back, so that a
-/// poll costs no reference count.
-pub(crate) struct Entered<'a> {
-    home: &'a mut Option<FrameRef>,
-    outer: Option<FrameRef>,
-    entered: bool,
-}
-
-impl<'a> Entered<'a> {
-    pub(crate) fn new(home: &'a mut Option<FrameRef>) -> Entered<'a> {
-        let outer = CURRENT.try_with(|current| current.replace(home.take()));
-        // A body can be dropped by a destructor of this very thread, when its locals have gone.
-        let entered = outer.is_ok();
-        Entered {
-            home,
-            outer: outer.ok().flatten(),
-            entered,
-        }
-    }
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        if self.entered {
-            let outer = self.outer.take();
-            if let Ok(own) = CURRENT.try_with(|current| current.replace(outer)) {
-                *self.home = own;
-            }
-        }
-    }
-}
-
-/// Runs `f` with the current frame, which must not be entered or left meanwhile.
-pub(crate) fn with_current<R>(f: impl FnOnce(Option<&FrameRef>) -> R) -> R {
-    let mut f = Some(f);
-    let seen = CURRENT.try_with(|current| {
-        let current = current.borrow();
-        f.take().map(|f| f(current.as_ref()))
-    });
-    match (seen, f) {
-        (Ok(Some(result)), _) => result,
-        (_, Some(f)) => f(None),
-        (_, None) => unreachable!("`f` was either called or is still here"),
     }
 }
 

@@ -18,7 +18,7 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use corox_scheduler::{Task, Wakeup, fallback};
+use corox_scheduler::{Rejected, Task, Wakeup, fallback};
 
 use crate::coroutine::end_with;
 use crate::driver::Payload;
@@ -51,6 +51,15 @@ impl Job {
     /// With the panic of a custom dispatcher, after the coroutine has failed with it; and if it is
     /// [`MAIN`](corox_scheduler::Dispatcher::MAIN) and there is none.
     pub(crate) fn dispatch_first(&self, task: Task) {
+        if self.context().dispatcher.is_custom() {
+            self.dispatch_first_to_custom(task);
+        } else {
+            self.dispatch(task, Wakeup::Launch);
+        }
+    }
+
+    #[cold]
+    fn dispatch_first_to_custom(&self, task: Task) {
         if self.context().dispatcher.lacks_main() {
             // Said here, where the line of the launch is known.
             let text = format!(
@@ -74,12 +83,16 @@ impl Job {
 
     /// The same at a wake, which must not unwind into whoever woke it: the coroutine fails with the panic.
     pub(crate) fn dispatch_again(&self, task: Task, how: Wakeup) {
-        self.hand_over(task, how, |payload| {
-            (Error::from_panic(payload, self.location()), None)
-        });
+        if self.context().dispatcher.is_custom() {
+            self.hand_over(task, how, |payload| {
+                (Error::from_panic(payload, self.location()), None)
+            });
+        } else {
+            self.dispatch(task, how);
+        }
     }
 
-    /// Hands the task over; if the dispatcher panics, the job fails with what `error_of` makes of that, and what it leaves of
+    /// Hands the task to a custom dispatcher; if that panics, the job fails with what `error_of` makes of that, and what it leaves of
     /// the payload is given back.
     fn hand_over(
         &self,
@@ -87,10 +100,6 @@ impl Job {
         how: Wakeup,
         error_of: impl FnOnce(Payload) -> (Error, Option<Payload>),
     ) -> Option<Payload> {
-        if !self.context().dispatcher.is_custom() {
-            self.dispatch(task, how);
-            return None;
-        }
         let handed = Handed {
             job: self.clone(),
             dropped: false,
@@ -146,9 +155,14 @@ impl Job {
             Some(watched) => watched.handing_over(self, task),
             None => task,
         };
-        let Err(rejected) = dispatcher.dispatch(task, how) else {
-            return;
-        };
+        if let Err(rejected) = dispatcher.dispatch(task, how) {
+            self.was_rejected(rejected, how);
+        }
+    }
+
+    #[cold]
+    pub(crate) fn was_rejected(&self, rejected: Rejected, how: Wakeup) {
+        let dispatcher = &self.context().dispatcher;
         let reason = rejected.reason();
         let message = format!("{dispatcher:?} has rejected {self}: {reason}");
         self.cancel_tree(Error::at_cancellation(message, self.location()));

@@ -16,6 +16,10 @@ impl Key {
         u64::from(self.index) << 32 | u64::from(self.generation)
     }
 
+    pub(crate) fn place(self) -> u32 {
+        self.index
+    }
+
     pub(crate) fn from_bits(bits: u64) -> Key {
         Key {
             index: (bits >> 32) as u32,
@@ -85,6 +89,16 @@ impl<T> NodeList<T> {
         self.0.as_mut()?.remove(key)
     }
 
+    /// Removes whatever is at a place, as [`Key::place`] names it.
+    pub(crate) fn remove_at(&mut self, place: u32) -> Option<T> {
+        let list = self.0.as_mut()?;
+        let generation = list.slots.get(place as usize)?.generation;
+        list.remove(Key {
+            index: place,
+            generation,
+        })
+    }
+
     /// The entries in order of insertion, with their keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         let list = self.0.as_deref();
@@ -115,7 +129,8 @@ impl<T> List<T> {
     #[cold]
     fn new() -> Box<List<T>> {
         Box::new(List {
-            slots: Vec::new(),
+            // Most lists have one entry: of the one who waits.
+            slots: Vec::with_capacity(1),
             head: NONE,
             tail: NONE,
             free: NONE,

@@ -78,8 +78,8 @@ where
     F: AsyncFnOnce(CoroutineScope) -> Result<T>,
 {
     // What the loop polls besides coroutines, tasks of tokio among it, belongs to no coroutine, also if this call is nested.
-    let mut nobody = None;
-    let outside = Entered::new(&mut nobody);
+    // A guard instead of a closure, which would hide the caller's line from `block_on`.
+    let outside = Entered::none();
     let result = corox_scheduler::block_on(|dispatcher| {
         let context = JobContext::new(Home::own(), None, dispatcher);
         let (cell, _root) = JobCell::attach((), Kind::Blocking, context, None, location);

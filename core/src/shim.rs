@@ -6,7 +6,7 @@
 
 #[cfg(not(corox_loom))]
 mod real {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
     pub(crate) use std::thread_local;
 
     pub(crate) use corox_scheduler::Home;
@@ -29,7 +29,7 @@ mod modelled {
     use std::task::Waker;
 
     use corox_scheduler::Dispatcher;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
     /// A lock as parking_lot's: without poisoning.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

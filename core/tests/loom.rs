@@ -443,6 +443,55 @@ fn two_children_that_end_together_complete_their_parent_once() {
     });
 }
 
+/// J-3, J-8: children of a coroutine that end at the same moment, while another one is launched and the body ends, are counted
+/// once each, and nobody is left in the list. With two of them the one that comes second takes both out. Preemptions: 3.
+#[test]
+fn children_that_end_beside_a_launch_complete_their_coroutine_once() {
+    model(3, || {
+        let (parent, body) = unscheduled(None, async { Ok(()) });
+        let calls = Arc::new(AtomicUsize::new(0));
+        parent.on_completion({
+            let calls = calls.clone();
+            move |_| {
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let children = [(); 2].map(|()| CompletableJob::child_of(&parent));
+        let jobs = children.clone();
+        let threads = children.map(|child| thread::spawn(move || assert!(child.complete())));
+        let third = CompletableJob::child_of(&parent);
+        block_on(body);
+        assert!(third.complete());
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(parent.state(), JobState::Completed);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert!(jobs.iter().all(|job| job.parent().is_none()));
+    });
+}
+
+/// J-3, J-9: the last child of a coroutine ends while another one is attached to it from outside. Preemptions: 3.
+#[test]
+fn a_child_that_comes_as_the_last_one_ends_is_waited_for_or_refused() {
+    model(3, || {
+        let (parent, body) = unscheduled(None, async { Ok(()) });
+        let first = CompletableJob::child_of(&parent);
+        block_on(body);
+        let ending = thread::spawn(move || assert!(first.complete()));
+        let second = CompletableJob::child_of(&parent);
+        let attached = second.is_active();
+        if attached {
+            assert!(!parent.is_completed());
+            assert!(second.complete());
+        } else {
+            assert_eq!(second.state(), JobState::Cancelled);
+        }
+        ending.join().unwrap();
+        assert_eq!(parent.state(), JobState::Completed);
+    });
+}
+
 /// J-19: whoever sees the final state finds the failure handled. Preemptions: 3.
 #[test]
 fn a_failure_is_handled_before_the_end_is_seen() {

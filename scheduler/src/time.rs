@@ -398,9 +398,13 @@ fn poll_source(
             Poll::Pending
         }
         Some(old) => {
-            // In this order: a timer that fires in between is seen as elapsed.
-            source.set_waker(old, cx.waker());
-            if source.is_elapsed(old) {
+            let mut elapsed = source.is_elapsed(old);
+            if !elapsed {
+                // A timer that fires in between is seen as elapsed.
+                source.set_waker(old, cx.waker());
+                elapsed = source.is_elapsed(old);
+            }
+            if elapsed {
                 *key = None;
                 // Polled again after this it is ready at once, for its deadline has passed.
                 Poll::Ready(())

@@ -16,15 +16,24 @@ pub(super) struct CoroutineCell<S, P> {
 }
 
 impl<S, P> CoroutineCell<S, P> {
-    pub(super) fn new(result: S) -> Self {
+    pub(super) fn new(result: S, body: Option<P>) -> Self {
         CoroutineCell {
             result,
-            body: TaskBody::new(),
+            body: TaskBody::new(body),
         }
+    }
+
+    /// The body of a coroutine that will not be started.
+    pub(super) fn give_back(&self) -> Option<P> {
+        self.body.give_back()
     }
 }
 
 impl<S: Slot, P: Send + 'static> Slot for CoroutineCell<S, P> {
+    fn keeps_nothing(&self) -> bool {
+        self.result.keeps_nothing()
+    }
+
     fn discard(&self, job: &Job) {
         self.result.discard(job);
     }
@@ -59,6 +68,11 @@ where
     }
 
     fn schedule(cell: &Arc<Self>, task: Task, how: Wakeup) {
-        Job(cell.clone()).dispatch_again(task, how);
+        let context = &cell.core.context;
+        if context.watch.is_some() || context.dispatcher.is_custom() {
+            Job(cell.clone()).dispatch_again(task, how);
+        } else if let Err(rejected) = context.dispatcher.dispatch(task, how) {
+            Job(cell.clone()).was_rejected(rejected, how);
+        }
     }
 }

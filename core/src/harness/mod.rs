@@ -89,8 +89,7 @@ pub fn hosting<R>(watch: Arc<dyn Watch>, f: impl FnOnce() -> R) -> R {
             HOST.set(self.0.take());
         }
     }
-    let mut nobody = None;
-    let _outside = Entered::new(&mut nobody);
+    let _outside = Entered::none();
     let _reset = Reset(HOST.replace(Some(Watched { watch, free: false })));
     f()
 }

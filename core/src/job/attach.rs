@@ -64,6 +64,7 @@ impl Job {
         if !parent.flags.any(STARTED) {
             self.start();
         }
+        let (mut ended, mut more_ended) = (None, None);
         let refused = {
             let mut inner = parent.inner.lock();
             if parent.flags.any(SEALED | FINAL) {
@@ -72,7 +73,12 @@ impl Job {
                 let cancelled = parent.flags.any(CANCELLING) && !child.core().kind.is_shield();
                 let cancelled = cancelled.then(|| inner.root.clone()).flatten();
                 let cancelled = cancelled.map(|cause| (child.clone(), cause));
-                inner.pending += 1;
+                parent.tally.add();
+                ended = inner.take_ended(&parent.tally);
+                if ended.is_some() {
+                    // Two for each that comes, so that they become fewer.
+                    more_ended = inner.take_ended(&parent.tally);
+                }
                 inner.nodes.push_with(|key| {
                     child.core().key.store(key.to_bits(), Ordering::Relaxed);
                     Node::Child(child)
@@ -80,6 +86,7 @@ impl Job {
                 Ok(cancelled)
             }
         };
+        drop((ended.take(), more_ended.take()));
         match refused {
             Ok(None) => Attached::Yes,
             Ok(Some((child, cause))) => {

@@ -155,7 +155,7 @@ impl Job {
             // The first cancellation stays; a failure is kept beside it (J-24, J-37).
             let known = |error: &Error| error.ptr_eq(cause);
             if !cause.is_cancellation() && !inner.root.as_ref().is_some_and(known) {
-                let later = inner.later.get_or_insert_default();
+                let later = &mut inner.rare.get_or_insert_default().later;
                 if !later.iter().any(known) {
                     later.push(cause.clone());
                 }
@@ -165,14 +165,14 @@ impl Job {
         inner.root = Some(cause.clone());
         if !core.flags.any(STARTED) {
             core.flags.set(STARTED | CANCELLING);
-            return Offered::Unstarted(inner.unstarted.take().map(|task| *task));
+            return Offered::Unstarted(inner.take_unstarted());
         }
         core.flags.set(CANCELLING);
         let told = inner
             .nodes
             .iter()
             .filter_map(|(_, node)| match node {
-                Node::Child(child) if child.core().kind.is_shield() => None,
+                Node::Child(child) if child.core().kind.is_shield() || child.is_completed() => None,
                 Node::Child(child) => Some(Told::Child(child.clone())),
                 Node::Section(frame) => Some(Told::Section(frame.clone())),
                 // It stays in the list: if the job ends while its children are told, its turn comes with the end. Of the

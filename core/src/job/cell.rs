@@ -11,16 +11,22 @@ use corox_scheduler::Task;
 use super::handle::Job;
 use super::on_completion::OnEnd;
 use super::state::{FINAL, Flags, STARTED};
+use super::tally::Tally;
 use crate::error::Error;
 use crate::frame::{Frame, FrameRef};
 use crate::job_context::JobContext;
 use crate::node_list::{Key, NodeList};
 use crate::probe;
 use crate::select::Ticket;
-use crate::shim::{AtomicU64, Mutex};
+use crate::shim::{AtomicU32, AtomicU64, Mutex};
 
 /// The result of a job, in the job's own allocation: `()` or a [`ResultSlot`](crate::deferred::ResultSlot).
 pub(crate) trait Slot: Any + Send + Sync {
+    /// Whether there is never anything for [`discard`](Slot::discard) to do.
+    fn keeps_nothing(&self) -> bool {
+        false
+    }
+
     /// Drops a value that was stored before the job was cancelled: nobody may see it any more.
     fn discard(&self, _job: &Job) {}
 
@@ -29,6 +35,10 @@ pub(crate) trait Slot: Any + Send + Sync {
 }
 
 impl Slot for () {
+    fn keeps_nothing(&self) -> bool {
+        true
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -146,7 +156,7 @@ impl Kind {
 
 /// One entry in the list of a job, in order of registration (J-15).
 pub(crate) enum Node {
-    /// An attached child; counted in [`Inner::pending`].
+    /// An attached child, or one that has ended and is on the stack of [`JobCore::tally`].
     Child(Job),
     /// A boundary or `finally` in the body, which is woken by a cancellation (decision 4).
     Section(FrameRef),
@@ -161,37 +171,85 @@ pub(crate) enum Node {
 }
 
 /// The part of a job that does not depend on the type of its result.
+///
+/// In this order: `inner`, beside the counts of references, is written by those who launch children, `tally` by the children. They are
+/// more than a cache line apart.
+#[repr(C)]
 pub(crate) struct JobCore {
-    pub(crate) flags: Flags,
-    pub(crate) kind: Kind,
-    /// The number of the coroutine in debug mode and with probes installed, else 0.
-    pub(crate) id: u64,
-    /// Names the job as the origin of a cancellation; given out when first asked for.
-    token: AtomicU64,
+    pub(crate) inner: Mutex<Inner>,
     pub(crate) location: &'static Location<'static>,
     pub(crate) context: JobContext,
     /// The frame of the coroutine's or scope's body.
     pub(crate) frame: Frame,
+    /// The number of the coroutine in debug mode and with probes installed, else 0.
+    pub(crate) id: u64,
+    /// Names the job as the origin of a cancellation; given out when first asked for.
+    token: AtomicU64,
     /// The key under which the parent holds this job.
     pub(crate) key: AtomicU64,
-    pub(crate) inner: Mutex<Inner>,
+    /// On the stack of ended children: the next one.
+    pub(crate) link: AtomicU32,
+    pub(crate) flags: Flags,
+    pub(crate) kind: Kind,
+    /// Who is still to end.
+    pub(crate) tally: Tally,
 }
 
 /// What the lock of a job guards. No waker, destructor or callback is called while it is held, and no second job is
 /// locked.
 pub(crate) struct Inner {
-    /// The parent while this job is attached; `None` without one and from the final state on (J-8).
+    /// The parent while this job is in its list. Nobody is shown it from the final state on (J-8).
     pub(crate) parent: Option<Job>,
-    /// The body (or the outstanding `complete` of a body-less job) and the attached children.
-    pub(crate) pending: u32,
+    /// Children that were taken from the stack and are still in the list: a link to the first.
+    ended: u32,
     pub(crate) nodes: NodeList<Node>,
     /// What the job was cancelled with or failed with first; after [`SEALED`](super::state::SEALED) the final cause.
     pub(crate) root: Option<Error>,
-    /// Failures that came after `root`, in their order.
-    #[allow(clippy::box_collection)] // One word in every job; hardly any needs it.
-    pub(crate) later: Option<Box<Vec<Error>>>,
+    /// What hardly any job has; one word in all others.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Failures that came after [`Inner::root`], in their order.
+    pub(crate) later: Vec<Error>,
     /// The coroutine of a lazy job before its start.
-    pub(crate) unstarted: Option<Box<Task>>,
+    pub(crate) unstarted: Option<Task>,
+}
+
+impl Inner {
+    /// Takes a child that has ended out of the list, if there is one.
+    #[inline]
+    pub(crate) fn take_ended(&mut self, tally: &Tally) -> Option<Ended> {
+        if self.ended == 0 {
+            self.ended = tally.take_stacked();
+        }
+        let place = self.ended.checked_sub(1)?;
+        match self.nodes.remove_at(place) {
+            Some(Node::Child(child)) => {
+                self.ended = child.core().link.load(Ordering::Relaxed);
+                Some(Ended(child))
+            }
+            _ => unreachable!("the stack has places of children"),
+        }
+    }
+
+    pub(crate) fn take_unstarted(&mut self) -> Option<Task> {
+        self.rare.as_mut()?.unstarted.take()
+    }
+}
+
+/// A child that was in the list of its parent, and has ended; to be dropped without the lock of the parent.
+pub(crate) struct Ended(pub(crate) Job);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Whoever else has the job would keep the parent with it.
+        if Arc::strong_count(&self.0.0) > 1 {
+            let parent = self.0.core().inner.lock().parent.take();
+            drop(parent);
+        }
+    }
 }
 
 /// See [`JobCore`]. `S` is the place of the result.
@@ -223,22 +281,23 @@ impl JobCore {
         location: &'static Location<'static>,
     ) -> JobCore {
         JobCore {
-            flags: Flags::new(if kind.is_lazy() { 0 } else { STARTED }),
-            kind,
-            id,
-            token: AtomicU64::new(0),
+            inner: Mutex::new(Inner {
+                parent,
+                ended: 0,
+                nodes: NodeList::new(),
+                root: None,
+                rare: None,
+            }),
             location,
             context,
             frame: Frame::new(),
+            id,
+            token: AtomicU64::new(0),
             key: AtomicU64::new(0),
-            inner: Mutex::new(Inner {
-                parent,
-                pending: 1,
-                nodes: NodeList::new(),
-                root: None,
-                later: None,
-                unstarted: None,
-            }),
+            link: AtomicU32::new(0),
+            flags: Flags::new(if kind.is_lazy() { 0 } else { STARTED }),
+            kind,
+            tally: Tally::new(),
         }
     }
 

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use corox_scheduler::Task;
 
-use super::cell::{Inner, Node};
+use super::cell::{Ended, Inner, Node};
 use super::handle::Job;
 use super::state::{ABANDONED, BODY_ENDED, CANCELLING, FINAL, SEALED, STARTED};
+use super::tally::Pushed;
 use crate::error::Error;
 use crate::exception_handler::report_uncaught;
 use crate::node_list::NodeList;
@@ -19,8 +20,10 @@ enum Counted {
     Waits,
     /// Sealed, with a cause that has to be handled before the job is final.
     Sealed,
-    /// Ended normally, and final.
+    /// Ended normally, or by a cancellation of which nobody has to be told first, and final.
     Final(Left),
+    /// As `Final`, nobody has to be told of the end, and it is on the stack of its parent, where more is to be done if this is here.
+    Stacked(Option<(Job, Pushed)>),
 }
 
 /// What is taken out of a job when it becomes final.
@@ -30,6 +33,15 @@ struct Left {
 }
 
 impl Inner {
+    /// Cancelled, and by nothing that has failed: the cause is what it is, and no handler wants it.
+    fn is_only_cancelled(&self) -> bool {
+        let later = self
+            .rare
+            .as_ref()
+            .is_some_and(|rare| !rare.later.is_empty());
+        self.root.as_ref().is_some_and(Error::is_cancellation) && !later
+    }
+
     fn leave(&mut self) -> Left {
         Left {
             nodes: std::mem::replace(&mut self.nodes, NodeList::new()),
@@ -50,7 +62,7 @@ impl Job {
             return None;
         }
         core.flags.set(STARTED);
-        Some(inner.unstarted.take().map(|task| *task))
+        Some(inner.take_unstarted())
     }
 
     /// The body has ended, or was dropped; once for each job.
@@ -88,16 +100,78 @@ impl Job {
     /// Takes one from the count; at 0 the job is sealed, and final if there is nothing to be handled before. `complete` must
     /// follow, outside the lock.
     fn count_down(&self, inner: &mut Inner) -> Counted {
-        inner.pending -= 1;
-        if inner.pending > 0 {
-            return Counted::Waits;
+        if self.core().tally.take_off() {
+            self.seal(inner)
+        } else {
+            Counted::Waits
         }
-        if self.core().flags.any(CANCELLING) {
-            self.core().flags.set(SEALED);
+    }
+
+    /// Nobody is left.
+    fn seal(&self, inner: &mut Inner) -> Counted {
+        let core = self.core();
+        if core.flags.any(CANCELLING) && !(inner.is_only_cancelled() && self.0.slot.keeps_nothing())
+        {
+            core.flags.set(SEALED);
             return Counted::Sealed;
         }
-        self.core().flags.set(SEALED | FINAL);
+        core.flags.set(SEALED | FINAL | STARTED);
+        if self.may_be_stacked(inner) {
+            if let Some(parent) = &inner.parent {
+                // The parent stays with the job until it is out of the list.
+                let pushed = parent.core().tally.push(core.key().place(), &core.link);
+                match pushed {
+                    None => {}
+                    Some(Pushed::Done) => return Counted::Stacked(None),
+                    Some(pushed) => return Counted::Stacked(Some((parent.clone(), pushed))),
+                }
+            }
+        }
         Counted::Final(inner.leave())
+    }
+
+    /// Whether this job may stay in the list of its parent for a while after its end, with all that it has. Nobody may wait for
+    /// that, or see when it goes: so it has no result and no elements of its own. And the parent has a body, with whose end it
+    /// ends: a parent that nobody completes would be kept by its children, and they by it.
+    fn may_be_stacked(&self, inner: &Inner) -> bool {
+        let core = self.core();
+        let Some(parent) = inner.parent.as_ref().map(Job::core) else {
+            return false;
+        };
+        inner.nodes.is_empty()
+            && !core.kind.is_polled_to_the_end()
+            && !parent.kind.is_body_less()
+            && core.context.ptr_eq(&parent.context)
+            && self.0.slot.keeps_nothing()
+            && !probe::is_installed()
+    }
+
+    /// Does at the parent of a stacked child what is to be done there.
+    fn after_push(&self, pushed: Pushed) -> Counted {
+        let core = self.core();
+        match pushed {
+            Pushed::Done => Counted::Waits,
+            Pushed::Last => {
+                let mut inner = core.inner.lock();
+                // Somebody may have launched another one in between, which may have ended as well.
+                if core.tally.left() > 0 || core.flags.any(SEALED) {
+                    return Counted::Waits;
+                }
+                self.seal(&mut inner)
+            }
+            Pushed::Many => {
+                let mut ended = Vec::new();
+                let mut inner = core.inner.lock();
+                if core.flags.any(SEALED) {
+                    // They leave with the list.
+                    return Counted::Waits;
+                }
+                ended.extend(std::iter::from_fn(|| inner.take_ended(&core.tally)));
+                drop(inner);
+                drop(ended);
+                Counted::Waits
+            }
+        }
     }
 
     /// Step 6 of J-15 for a sealed job with a cause, then its final state.
@@ -127,43 +201,52 @@ impl Job {
         let mut above: Option<Job> = None;
         loop {
             let job = above.as_ref().unwrap_or(self);
-            let (cause, left) = match counted {
-                Counted::Waits => return,
-                Counted::Final(left) => (None, left),
-                Counted::Sealed => {
-                    let cause = job.freeze_cause();
-                    let left = job.finish(&cause);
-                    (Some(cause), left)
+            let left = match counted {
+                Counted::Waits | Counted::Stacked(None) => return,
+                Counted::Stacked(Some((parent, pushed))) => {
+                    counted = parent.after_push(pushed);
+                    above = Some(parent);
+                    continue;
                 }
+                Counted::Final(left) => left,
+                Counted::Sealed => job.finish(&job.freeze_cause()),
             };
             let Left { nodes, parent } = left;
-            probe::forget(job.core());
-            for node in nodes.into_values() {
-                match node {
-                    Node::OnCompletion(handler) | Node::OnCancelling(handler) => {
-                        handler.call_once(job, cause.as_ref());
-                    }
-                    Node::Waiter(waker) => job.wake(|| waker.wake()),
-                    Node::Select(ticket) => job.wake(|| {
-                        ticket.claim();
-                    }),
-                    Node::Section(frame) => job.wake(|| frame.frame().waker.wake()),
-                    // A child that still hangs here could not have let the count come to 0.
-                    Node::Child(_) => {}
-                }
+            let core = job.core();
+            probe::forget(core);
+            if !nodes.is_empty() {
+                job.tell_the_end(nodes);
             }
-            if job.core().kind.is_polled_to_the_end() {
-                job.wake(|| job.core().frame.waker.wake());
+            if core.kind.is_polled_to_the_end() {
+                job.wake(|| core.frame.waker.wake());
             }
             let Some(parent) = parent else { return };
             let child = {
                 let mut inner = parent.core().inner.lock();
-                let child = inner.nodes.remove(job.core().key());
+                let child = inner.nodes.remove(core.key());
                 counted = parent.count_down(&mut inner);
                 child
             };
             drop(child);
             above = Some(parent);
+        }
+    }
+
+    /// Tells those who are in the list of a job that it has ended.
+    fn tell_the_end(&self, nodes: NodeList<Node>) {
+        let cause = self.final_cause();
+        for node in nodes.into_values() {
+            match node {
+                Node::OnCompletion(handler) | Node::OnCancelling(handler) => {
+                    handler.call_once(self, cause.as_ref());
+                }
+                Node::Waiter(waker) => self.wake(|| waker.wake()),
+                Node::Select(ticket) => self.wake(|| {
+                    ticket.claim();
+                }),
+                Node::Section(frame) => self.wake(|| frame.frame().waker.wake()),
+                Node::Child(child) => drop(Ended(child)),
+            }
         }
     }
 
@@ -179,8 +262,9 @@ impl Job {
     fn freeze_cause(&self) -> Error {
         let (cause, others) = {
             let mut inner = self.core().inner.lock();
-            let mut all: Vec<_> = inner.root.take().into_iter().collect();
-            all.extend(inner.later.take().into_iter().flat_map(|later| *later));
+            let later = inner.rare.as_mut().map(|rare| &mut rare.later);
+            let mut all = later.map(std::mem::take).unwrap_or_default();
+            all.splice(..0, inner.root.take());
             let first = all
                 .iter()
                 .position(|error| !error.is_cancellation())

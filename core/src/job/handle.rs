@@ -282,7 +282,11 @@ impl Job {
     /// Kotlin: `Job.parent`.
     #[must_use]
     pub fn parent(&self) -> Option<Job> {
-        self.core().inner.lock().parent.clone()
+        let inner = self.core().inner.lock();
+        if self.is_completed() {
+            return None;
+        }
+        inner.parent.clone()
     }
 
     /// The children that have not ended, in the order in which they were launched.
@@ -315,8 +319,8 @@ impl Job {
 
     /// Whether a child is attached that has not been detached yet.
     pub(crate) fn has_children(&self) -> bool {
-        let inner = self.core().inner.lock();
-        inner.pending > u32::from(!self.core().flags.any(BODY_ENDED))
+        let body = u64::from(!self.core().flags.any(BODY_ENDED));
+        self.core().tally.left() > body
     }
 
     /// Where the coroutine was launched, or the job was made.

@@ -13,6 +13,7 @@ mod handle;
 mod join;
 mod on_completion;
 mod state;
+mod tally;
 
 pub(crate) use attach::Attached;
 pub(crate) use cell::{JobCell, JobCore, Kind, Node, Slot};

@@ -25,7 +25,7 @@
 //! | 3 | `SEALED`, `FINAL` | `complete::count_down` | whoever brings the count to 0: the body or the last child |
 //! | 4 | `CANCELLING`, from `New` also `STARTED` | `cancel::offer` | a cancellation or failure of the job itself, of the parent (downwards), a failure of a child (upwards) |
 //! | 5 | `SEALED` | `complete::count_down` | as 3. A job that was `New` gets there at once, for its body is dropped by edge 4 |
-//! | 6 | `FINAL` | `complete::finish` | the same call as 5, after the cause was chosen (`freeze_cause`) and told to the parent or the handler |
+//! | 6 | `FINAL` | `complete::finish` | the same call as 5, after the cause was chosen (`freeze_cause`) and told to the parent or the handler; at once with 5 (`count_down`) if there is nobody to be told of it |
 //!
 //! A job whose parent has ended (`attach::Attached::Refused`) goes along 4, 5 and 6 before anybody has it.
 //!

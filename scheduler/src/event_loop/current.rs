@@ -61,15 +61,23 @@ impl Current {
     }
 
     /// Queues `event` without a lock if this is the thread of `events` and it is running coroutines; else gives it back.
-    pub(super) fn push(events: &EventLoop, event: Event) -> Option<Event> {
-        let Some(current) = Current::of(events).filter(|current| !current.parked.get()) else {
-            return Some(event);
-        };
-        let mut queue = current.queue.borrow_mut();
-        // What others pushed before this stays before it.
-        events.take_pushed(&mut queue);
-        queue.push_back(event);
-        None
+    pub(super) fn push<T: Into<Event>>(events: &EventLoop, event: T) -> Result<(), T> {
+        let mut event = Some(event);
+        let _ = CURRENT.try_with(|current| {
+            let current = current.borrow();
+            let Some(current) = current.as_deref() else {
+                return;
+            };
+            if std::ptr::eq(&*current.events, events) && !current.parked.get() {
+                let mut queue = current.queue.borrow_mut();
+                // What others pushed before this stays before it.
+                events.take_pushed(&mut queue);
+                if let Some(event) = event.take() {
+                    queue.push_back(event.into());
+                }
+            }
+        });
+        event.map_or(Ok(()), Err)
     }
 
     pub(super) fn pop(&self) -> Option<Event> {

@@ -78,6 +78,12 @@ enum Event {
     Discard(u64),
 }
 
+impl From<Task> for Event {
+    fn from(task: Task) -> Event {
+        Event::Task(task)
+    }
+}
+
 /// The waker of a root future: it queues itself once; woken while it is polled, after that poll.
 ///
 /// ```text
@@ -128,7 +134,10 @@ impl EventLoop {
         if self.is_rejecting() {
             return closed(task);
         }
-        match self.push(Event::Task(task)) {
+        let Err(task) = Current::push(self, task) else {
+            return Ok(());
+        };
+        match self.push_from_elsewhere(Event::Task(task)) {
             Err(Event::Task(task)) if self.owned.is_some() => closed(task),
             Err(event) => {
                 elsewhere(event);
@@ -140,9 +149,10 @@ impl EventLoop {
 
     /// Gives the event back if the root has ended.
     fn push(&self, event: Event) -> Result<(), Event> {
-        let Some(event) = Current::push(self, event) else {
-            return Ok(());
-        };
+        Current::push(self, event).or_else(|event| self.push_from_elsewhere(event))
+    }
+
+    fn push_from_elsewhere(&self, event: Event) -> Result<(), Event> {
         let sleeper = {
             let mut state = self.state.lock();
             if state.closed {
@@ -184,15 +194,21 @@ impl EventLoop {
     }
 
     /// Moves what other threads pushed to the back of `queue`.
+    #[inline]
     fn take_pushed(&self, queue: &mut VecDeque<Event>) {
         if self.pushed.load(Ordering::Acquire) {
-            let mut state = self.state.lock();
-            self.pushed.store(false, Ordering::Release);
-            if queue.is_empty() {
-                std::mem::swap(queue, &mut state.queue);
-            } else {
-                queue.append(&mut state.queue);
-            }
+            self.move_pushed(queue);
+        }
+    }
+
+    #[cold]
+    fn move_pushed(&self, queue: &mut VecDeque<Event>) {
+        let mut state = self.state.lock();
+        self.pushed.store(false, Ordering::Release);
+        if queue.is_empty() {
+            std::mem::swap(queue, &mut state.queue);
+        } else {
+            queue.append(&mut state.queue);
         }
     }
 

@@ -161,7 +161,10 @@ fn drive<F: Future>(
             if count % TIMERS == 0 {
                 events.fire_due();
             }
-            let its_turn = if root.kept.swap(false, Ordering::AcqRel) {
+            let kept = root.kept.load(Ordering::Acquire);
+            let its_turn = if kept {
+                // Set by a nested loop of this very thread only.
+                root.kept.store(false, Ordering::Relaxed);
                 true
             } else {
                 match current.pop() {

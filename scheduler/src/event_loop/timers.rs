@@ -1,69 +1,96 @@
-//! The timers of one event loop: a heap by (deadline, sequence) that can remove from its middle.
+//! The timers of one event loop: a heap by (deadline, sequence), from whose middle timers may go.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-const FREE: u32 = u32::MAX;
+/// How many entries of timers that have gone the heap may have beyond one for each that is there.
+const STALE: usize = 64;
 
-/// A binary heap of slot numbers, and the slots, which know where they stand in the heap.
+/// A heap of entries, and slots with what they stand for.
 ///
-/// A key is the slot's number and how often the slot was used, so a key of a timer that is gone is recognised.
+/// A key is the slot's number and how often the slot was used, so a key of a timer that is gone is recognised. So is its entry,
+/// which stays in the heap until it comes to the top, or until there are too many of them: a heap whose entries do not know their
+/// places moves them without touching anything else.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    heap: Vec<u32>,
+    heap: BinaryHeap<Reverse<Entry>>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     sequence: u64,
+    /// What deadlines are counted from: the time of the first insertion, which none is far before.
+    base: Option<Instant>,
+}
+
+/// The order is that of the fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    /// Nanoseconds since [`Timers::base`], at most 292 years.
+    deadline: i64,
+    sequence: u64,
+    key: u64,
 }
 
 #[derive(Debug)]
 struct Slot {
-    deadline: Instant,
-    sequence: u64,
     waker: Option<Waker>,
-    /// The place in the heap; [`FREE`] if the slot is not in use.
-    place: u32,
     uses: u32,
 }
 
 impl Timers {
     pub(super) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
     }
 
     pub(super) fn earliest(&self) -> Option<Instant> {
-        self.heap
-            .first()
-            .map(|&at| self.slots[at as usize].deadline)
+        let Reverse(first) = self.heap.peek()?;
+        let since = Duration::from_nanos(first.deadline.unsigned_abs());
+        let base = self.base?;
+        if first.deadline < 0 {
+            base.checked_sub(since)
+        } else {
+            base.checked_add(since)
+        }
     }
 
     pub(super) fn insert(&mut self, deadline: Instant, waker: Waker) -> u64 {
         let sequence = self.sequence;
         self.sequence += 1;
-        let place = self.heap.len() as u32;
         let at = match self.free.pop() {
             Some(at) => {
-                let slot = &mut self.slots[at as usize];
-                slot.deadline = deadline;
-                slot.sequence = sequence;
-                slot.waker = Some(waker);
-                slot.place = place;
+                self.slots[at as usize].waker = Some(waker);
                 at
             }
             None => {
                 self.slots.push(Slot {
-                    deadline,
-                    sequence,
                     waker: Some(waker),
-                    place,
                     uses: 0,
                 });
                 (self.slots.len() - 1) as u32
             }
         };
-        self.heap.push(at);
-        self.rise(place as usize);
-        u64::from(at) << 32 | u64::from(self.slots[at as usize].uses)
+        let key = u64::from(at) << 32 | u64::from(self.slots[at as usize].uses);
+        let deadline = self.since_base(deadline);
+        self.heap.push(Reverse(Entry {
+            deadline,
+            sequence,
+            key,
+        }));
+        key
+    }
+
+    fn since_base(&mut self, deadline: Instant) -> i64 {
+        let base = *self.base.get_or_insert_with(Instant::now);
+        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        match deadline.checked_duration_since(base) {
+            Some(since) => nanos(since),
+            None => -nanos(base.duration_since(deadline)),
+        }
     }
 
     pub(super) fn contains(&self, key: u64) -> bool {
@@ -73,97 +100,67 @@ impl Timers {
     /// Replaces a timer's waker, and returns the one to be dropped.
     pub(super) fn set_waker(&mut self, key: u64, waker: Waker) -> Option<Waker> {
         match self.slot(key) {
-            Some(at) => self.slots[at as usize].waker.replace(waker),
+            Some(at) => self.slots[at].waker.replace(waker),
             None => Some(waker),
         }
     }
 
     pub(super) fn remove(&mut self, key: u64) -> Option<Waker> {
         let at = self.slot(key)?;
-        self.remove_slot(at)
+        let waker = self.remove_slot(at);
+        if self.heap.len() > 2 * self.len() + STALE {
+            let slots = &self.slots;
+            self.heap
+                .retain(|Reverse(entry)| slot(slots, entry.key).is_some());
+        }
+        self.forget_stale();
+        waker
     }
 
     /// Removes the earliest timer if it is due.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Waker> {
-        let at = *self.heap.first()?;
-        if self.slots[at as usize].deadline > now {
+        let Reverse(first) = *self.heap.peek()?;
+        if first.deadline > self.since_base(now) {
             return None;
         }
-        self.remove_slot(at)
-    }
-
-    fn slot(&self, key: u64) -> Option<u32> {
-        let at = (key >> 32) as u32;
-        let slot = self.slots.get(at as usize)?;
-        (slot.place != FREE && slot.uses == key as u32).then_some(at)
-    }
-
-    fn remove_slot(&mut self, at: u32) -> Option<Waker> {
-        let slot = &mut self.slots[at as usize];
-        let place = slot.place as usize;
-        slot.place = FREE;
-        slot.uses = slot.uses.wrapping_add(1);
-        let waker = slot.waker.take();
-        self.heap.swap_remove(place);
-        if let Some(&moved) = self.heap.get(place) {
-            self.slots[moved as usize].place = place as u32;
-            self.rise(place);
-            self.sink(self.slots[moved as usize].place as usize);
-        }
-        if self.heap.is_empty() {
-            // A burst of timers does not keep its memory. Keys must not come back, so a slot's count of uses lives on.
-            self.heap.shrink_to(64);
-        }
-        self.free.push(at);
+        self.heap.pop();
+        let waker = self.slot(first.key).and_then(|at| self.remove_slot(at));
+        self.forget_stale();
         waker
     }
 
-    fn before(&self, a: usize, b: usize) -> bool {
-        let key = |place: usize| {
-            let slot = &self.slots[self.heap[place] as usize];
-            (slot.deadline, slot.sequence)
-        };
-        key(a) < key(b)
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.heap.swap(a, b);
-        self.slots[self.heap[a] as usize].place = a as u32;
-        self.slots[self.heap[b] as usize].place = b as u32;
-    }
-
-    fn rise(&mut self, mut place: usize) {
-        while place > 0 && self.before(place, (place - 1) / 2) {
-            self.swap(place, (place - 1) / 2);
-            place = (place - 1) / 2;
-        }
-    }
-
-    fn sink(&mut self, mut place: usize) {
-        loop {
-            let left = 2 * place + 1;
-            if left >= self.heap.len() {
+    /// Leaves a timer that is there on top.
+    fn forget_stale(&mut self) {
+        while let Some(Reverse(first)) = self.heap.peek() {
+            if self.contains(first.key) {
                 return;
             }
-            let right = left + 1;
-            let child = if right < self.heap.len() && self.before(right, left) {
-                right
-            } else {
-                left
-            };
-            if !self.before(child, place) {
-                return;
-            }
-            self.swap(place, child);
-            place = child;
+            self.heap.pop();
         }
+        // A burst of timers does not keep its memory. Keys must not come back, so a slot's count of uses lives on.
+        self.heap.shrink_to(STALE);
     }
+
+    fn slot(&self, key: u64) -> Option<usize> {
+        slot(&self.slots, key)
+    }
+
+    fn remove_slot(&mut self, at: usize) -> Option<Waker> {
+        let slot = &mut self.slots[at];
+        slot.uses = slot.uses.wrapping_add(1);
+        self.free.push(at as u32);
+        slot.waker.take()
+    }
+}
+
+fn slot(slots: &[Slot], key: u64) -> Option<usize> {
+    let at = (key >> 32) as usize;
+    let slot = slots.get(at)?;
+    (slot.uses == key as u32 && slot.waker.is_some()).then_some(at)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// D-17 against a sorted list, with removals from the middle; cancelled timers leave nothing behind.
@@ -202,11 +199,34 @@ mod tests {
                 }
                 _ => {}
             }
-            assert_eq!(timers.heap.len(), model.len());
+            assert_eq!(timers.len(), model.len());
+            assert!(timers.heap.len() <= 2 * model.len() + STALE + 1);
         }
         for (_, key) in model {
             timers.remove(key);
         }
-        assert!(timers.is_empty() && timers.slots.iter().all(|slot| slot.waker.is_none()));
+        assert!(
+            timers.is_empty()
+                && timers.heap.is_empty()
+                && timers.slots.iter().all(|slot| slot.waker.is_none())
+        );
+    }
+
+    /// A deadline that does not fit is far away, also if it is the first one.
+    #[test]
+    fn a_deadline_beyond_what_is_counted_does_not_bring_others_forward() {
+        let mut timers = Timers::default();
+        let now = Instant::now();
+        // No clock that counts in 64 bits holds this.
+        let Some(far) = now.checked_add(Duration::from_nanos(u64::MAX)) else {
+            return;
+        };
+        let far = timers.insert(far, Waker::noop().clone());
+        let soon = now + Duration::from_secs(60);
+        let soon_key = timers.insert(soon, Waker::noop().clone());
+        assert!(timers.pop_due(now).is_none());
+        assert_eq!(timers.earliest(), Some(soon));
+        assert!(timers.pop_due(soon).is_some() && !timers.contains(soon_key));
+        assert!(timers.pop_due(soon).is_none() && timers.contains(far));
     }
 }

@@ -31,21 +31,46 @@ unsafe impl<F: Send> Sync for TaskBody<F> {}
 // As with the future in a `Mutex`: it is dropped where it panics.
 impl<F> std::panic::RefUnwindSafe for TaskBody<F> {}
 
-impl<F> Default for TaskBody<F> {
-    fn default() -> Self {
-        TaskBody::new()
-    }
-}
-
 impl<F> TaskBody<F> {
-    /// A place without a future, which [`Task::first`] brings; see the example of [`TaskCell`].
+    /// A place with a future, or with none yet; see the example of [`TaskCell`].
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(future: Option<F>) -> Self {
         TaskBody {
             turn: Turn::new(),
             owner: AtomicUsize::new(0),
-            future: UnsafeCell::new(None),
+            future: UnsafeCell::new(future),
         }
+    }
+
+    /// Takes the future out before there is a task, instead of [`Task::first`]; `None` if there was one, or none will be.
+    ///
+    /// ```
+    /// use corox_scheduler::TaskBody;
+    ///
+    /// let body = TaskBody::new(Some(std::future::ready(())));
+    /// assert!(body.give_back().is_some());
+    /// assert!(body.give_back().is_none());
+    /// ```
+    pub fn give_back(&self) -> Option<F> {
+        if !self.turn.begin() {
+            return None;
+        }
+        // SAFETY: the first turn was begun right here, and nobody is given it; so far the future was not pinned.
+        #[allow(unsafe_code)]
+        unsafe {
+            (*self.future.get()).take()
+        }
+    }
+
+    /// The place before the first turn.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller who has begun the first turn, and who has not given it on.
+    #[allow(unsafe_code, clippy::mut_from_ref)]
+    pub(super) unsafe fn place(&self) -> &mut Option<F> {
+        // SAFETY: no task is there yet, so this is the only reference.
+        unsafe { &mut *self.future.get() }
     }
 }
 
@@ -104,8 +129,8 @@ impl<F> Drop for TaskBody<F> {
 ///     }
 /// }
 ///
-/// let cell = Arc::new(Named { name: "one", body: TaskBody::new() });
-/// Task::first(cell.clone(), ready(())).run();
+/// let cell = Arc::new(Named { name: "one", body: TaskBody::new(Some(ready(()))) });
+/// Task::first(cell.clone(), |_| {}).run();
 /// Task::wake(&cell); // It has ended: nothing happens.
 /// assert_eq!(Arc::strong_count(&cell), 1);
 /// ```
@@ -159,7 +184,9 @@ impl<C: TaskCell> AnyCell for C {
             body.turn.end();
         } else if body.turn.pause() {
             let how = super::cause_of_next_turn();
-            let again = AssertUnwindSafe(|| C::schedule(&self, Task(Some(self.clone())), how));
+            // Another thread may run the task, and drop it, before `schedule` has returned.
+            let cell = self.clone();
+            let again = AssertUnwindSafe(|| C::schedule(&cell, Task(Some(self)), how));
             if let Err(panic) = catch_unwind(again) {
                 report(panic, "the schedule function of a task panicked");
             }
@@ -178,7 +205,8 @@ impl<C: TaskCell> AnyCell for C {
     }
 
     fn reschedule(self: Arc<Self>) {
-        C::schedule(&self, Task(Some(self.clone())), Wakeup::Launch);
+        let cell = self.clone();
+        C::schedule(&cell, Task(Some(self)), Wakeup::Launch);
     }
 }
 
@@ -217,16 +245,6 @@ impl<F: Future<Output = ()>> TaskBody<F> {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| *place = None)) {
             report(panic, "the destructor of a task panicked");
         }
-    }
-
-    /// Puts the future in its place.
-    ///
-    /// # Safety
-    ///
-    /// It is the caller who has begun the first turn.
-    pub(super) unsafe fn fill(&self, future: F) {
-        // SAFETY: no task is there yet, so this is the only reference.
-        unsafe { *self.future.get() = Some(future) };
     }
 
     pub(super) fn turn(&self) -> &Turn {

@@ -153,18 +153,19 @@ impl Task {
         Ok(Task::new(LocalFuture::new(future)?, schedule))
     }
 
-    /// The first task of `cell`, which polls `future`; see the example of [`TaskCell`].
+    /// The first task of `cell`; see the example of [`TaskCell`].
+    ///
+    /// `prepare` sees the place of the future before, and may put one there that has to know the cell. Without a future the task
+    /// ends in its first turn.
     ///
     /// # Panics
     /// If the cell had its first task already.
     #[track_caller]
-    pub fn first<C: TaskCell>(cell: Arc<C>, future: C::Future) -> Task {
+    pub fn first<C: TaskCell>(cell: Arc<C>, prepare: impl FnOnce(&mut Option<C::Future>)) -> Task {
         assert!(cell.body().turn().begin(), "a cell has one first task");
         // SAFETY: it was begun right here.
         #[allow(unsafe_code)]
-        unsafe {
-            cell.body().fill(future);
-        }
+        prepare(unsafe { cell.body().place() });
         Task(Some(cell))
     }
 

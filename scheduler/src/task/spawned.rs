@@ -21,10 +21,10 @@ where
 {
     pub(super) fn first(future: F, schedule: S) -> Task {
         let cell = Arc::new(Spawned {
-            body: TaskBody::new(),
+            body: TaskBody::new(Some(future)),
             schedule,
         });
-        Task::first(cell, future)
+        Task::first(cell, |_| {})
     }
 }
 
