@@ -280,3 +280,24 @@ fn a_select_that_was_cancelled_leaves_nothing() {
         Ok(())
     });
 }
+
+/// Children that have ended may wait in the list of their parent, but not all of them, also if it launches no other.
+#[test]
+fn of_the_children_that_have_ended_few_wait_for_their_parent() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    run_blocking(async |scope| {
+        let mut left = 0;
+        for _ in 0..2 {
+            let before = BLOCKS.load(Ordering::Relaxed);
+            for _ in 0..10_000 {
+                scope.launch(async {});
+            }
+            yield_now().await;
+            assert!(scope.job().children().is_empty());
+            left = BLOCKS.load(Ordering::Relaxed) - before;
+        }
+        assert!(left < 70, "{left}");
+        Ok(())
+    })
+    .unwrap();
+}
