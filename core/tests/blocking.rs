@@ -325,8 +325,10 @@ fn what_blocks_in_default_keeps_its_worker_from_the_others_and_in_io_nobody() {
                             met.wait();
                             met.wait();
                             if holds_up {
-                                // Time enough for whoever could run it.
-                                std::thread::sleep(Duration::from_millis(50));
+                                // Turns enough for whoever could run it.
+                                for _ in 0..10_000 {
+                                    std::thread::yield_now();
+                                }
                             } else {
                                 while !other_ran.load(Ordering::SeqCst) {
                                     std::thread::yield_now();

@@ -1,5 +1,7 @@
 //! Code under test that does what a harness does not expect.
 
+mod common;
+
 use std::future::{Future, IntoFuture, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -22,20 +24,10 @@ use corox_test::{
     run_test, set_main,
 };
 
+use common::failure_of;
+
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
-}
-
-/// The text of the panic of `test`, which must panic.
-fn failure_of(test: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(test)).expect_err("the test must fail");
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => match payload.downcast::<&str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(_) => panic!("a payload that is no text"),
-        },
-    }
 }
 
 /// Part of the context of a whole test.

@@ -1,5 +1,7 @@
 //! The life of a test: V-8 to V-15, and bad input.
 
+mod common;
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -19,20 +21,10 @@ use corox_test::{
     assert_events, run_test, set_main,
 };
 
+use common::failure_of;
+
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
-}
-
-/// The text of the panic of `test`, which must panic.
-fn failure_of(test: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(test)).expect_err("the test must fail");
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => match payload.downcast::<&str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(_) => panic!("a payload that is no text"),
-        },
-    }
 }
 
 /// V-8
