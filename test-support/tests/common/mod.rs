@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The text of the panic of `test`, which must panic.
-pub fn failure_of(test: impl FnOnce()) -> String {
+pub(crate) fn failure_of(test: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(test)).expect_err("the test must fail");
     match payload.downcast::<String>() {
         Ok(text) => *text,
