@@ -46,7 +46,9 @@ pub(crate) struct NodeList<T>(Option<Box<List<T>>>);
 
 #[derive(Debug)]
 struct List<T> {
-    slots: Vec<Slot<T>>,
+    /// In one allocation with the list: most have one entry, of the one who waits.
+    first: Slot<T>,
+    others: Vec<Slot<T>>,
     head: u32,
     tail: u32,
     free: u32,
@@ -78,7 +80,7 @@ impl<T> NodeList<T> {
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let list = self.0.as_mut()?;
-        let slot = list.slots.get_mut(key.index as usize)?;
+        let slot = list.slot_mut(key.index)?;
         if slot.generation != key.generation {
             return None;
         }
@@ -92,7 +94,7 @@ impl<T> NodeList<T> {
     /// Removes whatever is at a place, as [`Key::place`] names it.
     pub(crate) fn remove_at(&mut self, place: u32) -> Option<T> {
         let list = self.0.as_mut()?;
-        let generation = list.slots.get(place as usize)?.generation;
+        let generation = list.slot(place)?.generation;
         list.remove(Key {
             index: place,
             generation,
@@ -104,7 +106,7 @@ impl<T> NodeList<T> {
         let list = self.0.as_deref();
         let mut at = list.map_or(NONE, |list| list.head);
         std::iter::from_fn(move || {
-            let slot = list?.slots.get(at as usize)?;
+            let slot = list?.slot(at)?;
             let key = Key {
                 index: at,
                 generation: slot.generation,
@@ -118,7 +120,7 @@ impl<T> NodeList<T> {
     pub(crate) fn into_values(mut self) -> impl Iterator<Item = T> {
         let mut at = self.0.as_ref().map_or(NONE, |list| list.head);
         std::iter::from_fn(move || {
-            let slot = self.0.as_mut()?.slots.get_mut(at as usize)?;
+            let slot = self.0.as_mut()?.slot_mut(at)?;
             at = slot.next;
             slot.value.take()
         })
@@ -129,25 +131,52 @@ impl<T> List<T> {
     #[cold]
     fn new() -> Box<List<T>> {
         Box::new(List {
-            // Most lists have one entry: of the one who waits.
-            slots: Vec::with_capacity(1),
+            first: Slot {
+                generation: 0,
+                previous: NONE,
+                next: NONE,
+                value: None,
+            },
+            others: Vec::new(),
             head: NONE,
             tail: NONE,
-            free: NONE,
+            free: 0,
             len: 0,
         })
+    }
+
+    #[inline]
+    fn slot(&self, index: u32) -> Option<&Slot<T>> {
+        match index {
+            0 => Some(&self.first),
+            _ => self.others.get(index as usize - 1),
+        }
+    }
+
+    #[inline]
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
+        match index {
+            0 => Some(&mut self.first),
+            _ => self.others.get_mut(index as usize - 1),
+        }
+    }
+
+    /// The slot of an entry that is linked.
+    #[inline]
+    fn linked(&mut self, index: u32) -> &mut Slot<T> {
+        self.slot_mut(index).expect("links name slots")
     }
 
     fn push(&mut self, value: impl FnOnce(Key) -> T) -> Key {
         let key;
         if self.free == NONE {
-            let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
+            let index = u32::try_from(self.others.len() + 1).unwrap_or(NONE);
             assert!(index != NONE, "a list of 2^32 - 1 entries is full");
             key = Key {
                 index,
                 generation: 0,
             };
-            self.slots.push(Slot {
+            self.others.push(Slot {
                 generation: 0,
                 previous: self.tail,
                 next: NONE,
@@ -155,19 +184,21 @@ impl<T> List<T> {
             });
         } else {
             let index = self.free;
-            let slot = &mut self.slots[index as usize];
+            let tail = self.tail;
+            let slot = self.linked(index);
             key = Key {
                 index,
                 generation: slot.generation,
             };
-            self.free = slot.next;
-            slot.previous = self.tail;
+            let free = slot.next;
+            slot.previous = tail;
             slot.next = NONE;
             slot.value = Some(value(key));
+            self.free = free;
         }
         match self.tail {
             NONE => self.head = key.index,
-            tail => self.slots[tail as usize].next = key.index,
+            tail => self.linked(tail).next = key.index,
         }
         self.tail = key.index;
         self.len += 1;
@@ -175,22 +206,23 @@ impl<T> List<T> {
     }
 
     fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self.slots.get_mut(key.index as usize)?;
+        let free = self.free;
+        let slot = self.slot_mut(key.index)?;
         if slot.generation != key.generation {
             return None;
         }
         let value = slot.value.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         let (previous, next) = (slot.previous, slot.next);
-        slot.next = self.free;
+        slot.next = free;
         self.free = key.index;
         match previous {
             NONE => self.head = next,
-            previous => self.slots[previous as usize].next = next,
+            previous => self.linked(previous).next = next,
         }
         match next {
             NONE => self.tail = previous,
-            next => self.slots[next as usize].previous = previous,
+            next => self.linked(next).previous = previous,
         }
         self.len -= 1;
         Some(value)

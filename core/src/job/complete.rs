@@ -8,7 +8,7 @@ use corox_scheduler::Task;
 use super::cell::{Ended, Inner, Node};
 use super::handle::Job;
 use super::state::{ABANDONED, BODY_ENDED, CANCELLING, FINAL, SEALED, STARTED};
-use super::tally::Pushed;
+use super::tally::{MANY, Pushed};
 use crate::error::Error;
 use crate::exception_handler::report_uncaught;
 use crate::node_list::NodeList;
@@ -160,7 +160,7 @@ impl Job {
                 self.seal(&mut inner)
             }
             Pushed::Many => {
-                let mut ended = Vec::new();
+                let mut ended: Vec<Ended> = Vec::with_capacity(MANY as usize);
                 let mut inner = core.inner.lock();
                 if core.flags.any(SEALED) {
                     // They leave with the list.

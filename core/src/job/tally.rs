@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 use crate::shim::{AtomicU32, AtomicU64};
 
 /// So many ended children are taken out at once, at the latest.
-const MANY: u64 = if cfg!(corox_loom) { 2 } else { 64 };
+pub(crate) const MANY: u64 = if cfg!(corox_loom) { 2 } else { 64 };
 
 const BITS: u32 = 28;
 const MASK: u64 = (1 << BITS) - 1;
