@@ -286,7 +286,7 @@ fn a_select_that_was_cancelled_leaves_nothing() {
 fn of_the_children_that_have_ended_few_wait_for_their_parent() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     run_blocking(async |scope| {
-        let mut left = 0;
+        // Twice: what the first round has left, the launches of the second one take out.
         for _ in 0..2 {
             let before = BLOCKS.load(Ordering::Relaxed);
             for _ in 0..10_000 {
@@ -294,9 +294,9 @@ fn of_the_children_that_have_ended_few_wait_for_their_parent() {
             }
             yield_now().await;
             assert!(scope.job().children().is_empty());
-            left = BLOCKS.load(Ordering::Relaxed) - before;
+            let left = BLOCKS.load(Ordering::Relaxed) - before;
+            assert!(left < 80, "{left}");
         }
-        assert!(left < 70, "{left}");
         Ok(())
     })
     .unwrap();
