@@ -1,38 +1,28 @@
-//! What the benches of corox have in common: runtimes of a known size, and roots that run on a worker.
+//! Benches of corox beside tokio.
+//!
+//! | command (in front of it `cargo`) | what it measures |
+//! |---|---|
+//! | `bench -p corox-bench` | the time of each of the [`cases`], of corox and of tokio, by criterion; `-- launch_join` only some |
+//! | `run --release -p corox-bench -- launch_join_mt` | one of the [`cases`] in a process of its own, memory among them; for [runners in other languages](../corox_bench/index.html) |
+//!
+//! Each with the feature `mimalloc` in place of the system's allocator, if that is given. Two workers, as many as
+//! [`COROX_WORKERS`](corox::WORKERS_VARIABLE) says, or one thread.
+#![forbid(unsafe_code)]
 
-use std::future::Future;
+pub mod cases;
+mod engine;
+mod stop_watch;
 
-use tokio::runtime::{Builder, Runtime};
+pub use engine::{Corox, Threads, Tokio, workers};
+pub use stop_watch::{StopWatch, Taken};
 
-/// A tokio runtime with two workers, or a current-thread one.
-///
-/// # Panics
-///
-/// If the operating system refuses the threads.
-#[must_use]
-pub fn runtime(workers: bool) -> Runtime {
-    let mut builder = if workers {
-        Builder::new_multi_thread()
-    } else {
-        Builder::new_current_thread()
-    };
-    builder
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime for the benches")
-}
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs `root` as a task of `runtime`: on a worker, not on the thread that waits.
-///
-/// # Panics
-///
-/// With the panic of `root`.
-pub fn on_worker<T: Send + 'static>(
-    runtime: &Runtime,
-    root: impl Future<Output = T> + Send + 'static,
-) -> T {
-    runtime
-        .block_on(runtime.spawn(root))
-        .expect("the root does not panic")
-}
+/// What the benches are built with.
+pub const ALLOCATOR_NAME: &str = if cfg!(feature = "mimalloc") {
+    "mimalloc"
+} else {
+    "the system's allocator"
+};

@@ -3,52 +3,48 @@
 //! ```text
 //! corox-bench --version       one line: what it is
 //! corox-bench --list          one case/variant a line
+//! corox-bench --list-peers    the same for what does it with tokio alone
 //! corox-bench case/variant    runs it, and prints, tab separated: case/variant, then the median, the least, the most and the
 //!                             processor time, in nanoseconds for each operation (bytes for mem_*)
 //! ```
 //!
-//! A case name alone runs all its variants. `BENCH_QUICK=1` runs each only a few times, to see that it works.
+//! A case name alone runs all variants of corox. `BENCH_QUICK=1` runs each only a few times, to see that it works.
+#![forbid(unsafe_code)]
 
-mod cases;
 mod measure;
 
 use std::process::ExitCode;
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const ALLOCATOR_NAME: &str = if cfg!(feature = "mimalloc") {
-    "mimalloc"
-} else {
-    "the system's allocator"
-};
+use corox_bench::{ALLOCATOR_NAME, cases};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         None => {
-            eprintln!("usage: corox-bench --version | --list | CASE[/VARIANT]..");
+            eprintln!("usage: corox-bench --version | --list | --list-peers | CASE[/VARIANT]..");
             return ExitCode::from(2);
         }
         Some("--version") => {
             println!("corox {}, {ALLOCATOR_NAME}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
-        Some("--list") => {
+        Some(list @ ("--list" | "--list-peers")) => {
             for case in cases::all() {
-                println!("{}", case.key());
+                if case.peer == (list == "--list-peers") {
+                    println!("{}", case.key());
+                }
             }
             return ExitCode::SUCCESS;
         }
         Some(_) => {}
     }
+    let cases = cases::all();
     for wanted in &arguments {
         let mut known = false;
-        for case in cases::all() {
-            if case.name == *wanted || case.key() == *wanted {
+        for case in &cases {
+            if (case.name == *wanted && !case.peer) || case.key() == *wanted {
                 known = true;
-                println!("{}\t{}", case.key(), measure::run(&case));
+                println!("{}\t{}", case.key(), measure::run(case));
             }
         }
         if !known {
