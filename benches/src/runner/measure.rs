@@ -25,8 +25,7 @@ impl fmt::Display for Numbers {
 }
 
 pub(crate) fn run(case: &Case) -> Numbers {
-    let quick = std::env::var_os("BENCH_QUICK").is_some();
-    let (warm_up, measured, fewest, most) = if quick {
+    let (warm_up, measured, fewest, most) = if corox_bench::quick() {
         (30, 60, 2, 3)
     } else {
         (300, 1000, 7, 21)
