@@ -1,7 +1,7 @@
 //! The time of programs with much I/O on corox, beside the same programs on tokio.
 //!
 //! ```text
-//! io                       all cases
+//! io                       all cases, in two minutes
 //! io CASE..                some: echo_64 or echo_64_mt
 //! io CASE/CONTESTANT..     for strace or a profiler, one contestant alone: echo_64_mt/corox; --list has them all
 //! ```

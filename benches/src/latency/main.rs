@@ -1,7 +1,7 @@
 //! How long corox and tokio take to react.
 //!
 //! ```text
-//! latency           all cases
+//! latency           all cases, in some minutes
 //! latency TEXT..    those with one of the texts in their names: cancel, wake_thread, yielding_64_mt
 //! ```
 //!
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 fn compare_cancellation(name: &str, tree: Tree, contestants: &[(&str, Engine)]) {
-    let (warm_up, rounds) = if quick() { (0, 2) } else { (5, 200) };
+    let (warm_up, rounds) = if quick() { (0, 2) } else { (5, 100) };
     let mut cleanup = vec![Vec::new(); contestants.len()];
     let mut end = cleanup.clone();
     for round in 0..warm_up + rounds {
@@ -115,7 +115,7 @@ fn compare_cancellation(name: &str, tree: Tree, contestants: &[(&str, Engine)]) 
 }
 
 fn compare_wakes(name: &str, waker: Waker, load: Load, contestants: &[(&str, Engine)]) {
-    let (rounds, times) = if quick() { (1, 5) } else { (6, 100) };
+    let (rounds, times) = if quick() { (1, 5) } else { (6, 50) };
     let mut all = vec![Vec::new(); contestants.len()];
     for round in 0..rounds {
         for i in order(round, contestants.len()) {
