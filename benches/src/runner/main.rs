@@ -8,7 +8,8 @@
 //!                             processor time, in nanoseconds for each operation (bytes for mem_*)
 //! ```
 //!
-//! A case name alone runs all variants of corox. `BENCH_QUICK=1` runs each only a few times, to see that it works.
+//! A case name alone runs all variants of corox. Not for mem_*: what one leaves behind the next one uses again, so that each needs a
+//! process of its own. `BENCH_QUICK=1` runs each only a few times, to see that it works.
 #![forbid(unsafe_code)]
 
 mod measure;
