@@ -1,9 +1,9 @@
 //! What is over leaves no memory behind, with probes and without.
+#[path = "support/counting.rs"]
+mod counting;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,30 +14,8 @@ use corox_core::{
     await_all, await_cancellation, catch_cancellation, coroutine_scope, delay, non_cancellable, on,
     on_timeout, run_blocking, select, supervisor_scope, with_context, yield_now,
 };
+use counting::live_blocks;
 use support::checked;
-
-/// Counts what is allocated and not given back.
-struct Counting;
-
-static BLOCKS: AtomicIsize = AtomicIsize::new(0);
-
-// SAFETY: each call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BLOCKS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BLOCKS.fetch_sub(1, Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// The count belongs to the process.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -48,11 +26,11 @@ const ROUNDS: isize = 200;
 /// back a moment later, so it looks again for a while.
 fn left_behind(rounds: impl Fn()) -> isize {
     rounds();
-    let before = BLOCKS.load(Ordering::Relaxed);
+    let before = live_blocks();
     rounds();
     let limit = Instant::now() + Duration::from_secs(2);
     loop {
-        let left = BLOCKS.load(Ordering::Relaxed) - before;
+        let left = live_blocks() - before;
         if left < ROUNDS / 2 || Instant::now() > limit {
             return left;
         }
@@ -253,11 +231,11 @@ fn selects_leave_nothing_in_sources_that_live_longer() {
         for _ in 0..ROUNDS {
             round().await;
         }
-        let before = BLOCKS.load(Ordering::Relaxed);
+        let before = live_blocks();
         for _ in 0..ROUNDS {
             round().await;
         }
-        let left = BLOCKS.load(Ordering::Relaxed) - before;
+        let left = live_blocks() - before;
         job.complete();
         deferred.complete(0);
         Ok(left)
@@ -288,13 +266,13 @@ fn of_the_children_that_have_ended_few_wait_for_their_parent() {
     run_blocking(async |scope| {
         // Twice: what the first round has left, the launches of the second one take out.
         for _ in 0..2 {
-            let before = BLOCKS.load(Ordering::Relaxed);
+            let before = live_blocks();
             for _ in 0..10_000 {
                 scope.launch(async {});
             }
             yield_now().await;
             assert!(scope.job().children().is_empty());
-            let left = BLOCKS.load(Ordering::Relaxed) - before;
+            let left = live_blocks() - before;
             assert!(left < 80, "{left}");
         }
         Ok(())
