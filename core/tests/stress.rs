@@ -473,7 +473,7 @@ fn the_children_of_a_wide_tree_end_in_any_order_in_linear_time() {
     });
 }
 
-/// As before, with coroutines on the pool.
+/// As before, with coroutines on the pool. More of them, and deeper, in `scale.rs`.
 #[test]
 fn a_wide_tree_of_coroutines_is_cancelled() {
     checked(|| {
