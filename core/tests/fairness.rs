@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use corox_core::{
-    CompletableDeferred, CoroutineContext, CoroutineScope, Dispatcher, Job, Launcher, Result,
-    coroutine_scope, delay, join_all, run_blocking, yield_now,
+    CompletableDeferred, CoroutineContext, Dispatcher, Job, Launcher, Result, coroutine_scope,
+    delay, join_all, run_blocking, yield_now,
 };
 use support::checked;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,11 +64,11 @@ async fn wake_itself() {
     .await;
 }
 
-/// Launches `n` greedy coroutines, or pairs of them, that have all had a turn when it returns.
-async fn crowd(on: &Launcher, greed: Greed, n: usize) -> (Arc<Crowd>, Vec<Job>) {
+/// Launches `n` greedy coroutines, or pairs of them, on each of `on`; they have all had a turn when it returns.
+async fn crowd(on: &[&Launcher], greed: Greed, n: usize) -> (Arc<Crowd>, Vec<Job>) {
     let crowd = Arc::new(Crowd::default());
     let mut jobs = Vec::new();
-    for _ in 0..n {
+    for on in on.iter().flat_map(|on| std::iter::repeat_n(on, n)) {
         let begun = CompletableDeferred::new();
         let (all, first) = (crowd.clone(), begun.clone());
         match greed {
@@ -184,8 +184,8 @@ const NEEDS: [&str; 7] = [
     "a socket",
 ];
 
-/// With a crowd on `greedy` of each kind, and of each size, everything that others on `on` need comes in time.
-async fn assert_fair(greedy: &Launcher, sizes: &[usize], on: &Launcher) -> Result<()> {
+/// With crowds on `greedy` of each kind, and of each size, everything that others on `on` need comes in time.
+async fn assert_fair(greedy: &[&Launcher], sizes: &[usize], on: &Launcher) -> Result<()> {
     for &size in sizes {
         for greed in [Greed::Yields, Greed::WakesItself, Greed::WakesAnother] {
             for what in NEEDS {
@@ -205,16 +205,9 @@ async fn assert_fair(greedy: &Launcher, sizes: &[usize], on: &Launcher) -> Resul
 fn fair(dispatcher: Dispatcher, sizes: &[usize]) {
     run_blocking(async |scope| {
         let on = scope.with(&dispatcher);
-        assert_fair(&on, sizes, &on).await
+        assert_fair(&[&on], sizes, &on).await
     })
     .unwrap();
-}
-
-/// [`assert_fair`] with the crowd in a view that runs one at a time: for others in the view, and for others of what is below it.
-async fn fair_in_view(scope: &CoroutineScope, below: &Dispatcher) -> Result<()> {
-    let view = scope.with(below.limited_parallelism(1));
-    assert_fair(&view, &[1], &view).await?;
-    assert_fair(&view, &[1], &scope.with(below)).await
 }
 
 fn multi(workers: usize) -> Runtime {
@@ -235,7 +228,7 @@ fn nobody_starves_on_an_event_loop() {
     checked(|| {
         run_blocking(async |scope| {
             let here = scope.with(CoroutineContext::empty());
-            assert_fair(&here, &[1, 2], &here).await
+            assert_fair(&[&here], &[1, 2], &here).await
         })
         .unwrap();
     });
@@ -270,27 +263,25 @@ fn nobody_starves_on_a_current_thread_runtime() {
     checked(|| {
         let root = coroutine_scope(async |scope| {
             let here = scope.with(CoroutineContext::empty());
-            assert_fair(&here, &[1, 2], &here).await
+            assert_fair(&[&here], &[1, 2], &here).await
         });
         current_thread().block_on(root).unwrap();
     });
 }
 
+/// Two views keep both workers busy.
 #[test]
-fn nobody_starves_beside_a_view_or_in_it() {
-    let runtime = multi(1);
+fn nobody_starves_in_busy_views_or_beside_them() {
+    let runtime = multi(2);
     let dispatcher = Dispatcher::tokio(runtime.handle().clone());
     checked(move || {
         run_blocking(async |scope| {
-            fair_in_view(&scope, &dispatcher).await?;
-            let here = scope.context().dispatcher().cloned().expect("the loop");
-            fair_in_view(&scope, &here).await
+            let view = || scope.with(dispatcher.limited_parallelism(1));
+            let busy = [&view(), &view()];
+            assert_fair(&busy, &[1], busy[0]).await?;
+            assert_fair(&busy, &[1], &view()).await?;
+            assert_fair(&busy, &[1], &scope.with(&dispatcher)).await
         })
         .unwrap();
-        let root = coroutine_scope(async |scope| {
-            let here = scope.context().dispatcher().cloned().expect("the runtime");
-            fair_in_view(&scope, &here).await
-        });
-        current_thread().block_on(root).unwrap();
     });
 }

@@ -294,6 +294,43 @@ fn a_ping_pong_in_the_next_slot_lets_others_through() {
     assert!(turns < 200, "{turns}");
 }
 
+/// The injector is not kept waiting by deques that never run empty: what comes from outside gets its turn, on one worker and
+/// on as many as are busy.
+#[test]
+fn a_launch_from_outside_gets_through_to_busy_workers() {
+    for workers in [1, 2] {
+        let rt = multi(workers);
+        let pool = Dispatcher::tokio(rt.handle().clone());
+        let (stop, turns) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let busy: Vec<_> = (0..workers)
+            .map(|_| {
+                let (stop, turns) = (stop.clone(), turns.clone());
+                spawn(&pool, async move {
+                    // A bound, so that the test fails rather than hangs.
+                    for _ in 0..1_000_000 {
+                        if stop.load(Ordering::SeqCst) {
+                            return;
+                        }
+                        turns.fetch_add(1, Ordering::SeqCst);
+                        again().await;
+                    }
+                })
+            })
+            .collect();
+        eventually("they are busy", || turns.load(Ordering::SeqCst) > 1000);
+        let seen = turns.clone();
+        let through = spawn(&pool, async move { seen.load(Ordering::SeqCst) });
+        let launched = turns.load(Ordering::SeqCst);
+        let waited = through.wait().saturating_sub(launched);
+        stop.store(true, Ordering::SeqCst);
+        busy.into_iter().for_each(common::Join::wait);
+        assert!(waited < 200 * workers, "{workers} workers: {waited} turns");
+    }
+}
+
 /// Decision 19: wake X, then block until X answers.
 #[test]
 fn what_a_task_woke_before_it_blocks_in_place_runs_meanwhile() {
