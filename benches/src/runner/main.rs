@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A case name alone runs all variants of corox. Not for mem_*: what one leaves behind the next one uses again, so that each needs a
-//! process of its own. `BENCH_QUICK=1` runs each only a few times, to see that it works.
+//! process of its own. `BENCH_QUICK=1` runs each only a few times, to see that it works; `BENCH_REPETITIONS=n` exactly so often,
+//! without warm-up, for `counts.py`.
 #![forbid(unsafe_code)]
 
 mod measure;

@@ -25,6 +25,9 @@ impl fmt::Display for Numbers {
 }
 
 pub(crate) fn run(case: &Case) -> Numbers {
+    if let Some(repetitions) = exact_repetitions() {
+        return exactly(case, repetitions);
+    }
     let (warm_up, measured, fewest, most) = if corox_bench::quick() {
         (30, 60, 2, 3)
     } else {
@@ -43,20 +46,51 @@ pub(crate) fn run(case: &Case) -> Numbers {
     let (mut values, mut processor) = (Vec::new(), Vec::new());
     let begin = Instant::now();
     loop {
-        case.repeat(&watch);
-        let taken = watch.take();
-        let nanoseconds = |time: Duration| time.as_secs_f64() * 1e9;
-        values.push(match case.of {
-            Quantity::WallTime => nanoseconds(taken.wall),
-            Quantity::ProcessorTime => nanoseconds(taken.processor),
-            Quantity::Memory => taken.bytes as f64,
-        });
-        processor.push(nanoseconds(taken.processor));
+        let (value, processor_time) = repetition(case, &watch);
+        values.push(value);
+        processor.push(processor_time);
         let enough = values.len() >= fewest && begin.elapsed() >= measured;
         if once || enough || values.len() >= most {
             break;
         }
     }
+    numbers(case, values, processor)
+}
+
+/// As many as `BENCH_REPETITIONS` says: for tools that count instead of taking the time.
+fn exact_repetitions() -> Option<usize> {
+    let said = std::env::var("BENCH_REPETITIONS").ok()?;
+    Some(
+        said.parse()
+            .ok()
+            .filter(|&repetitions| repetitions > 0)
+            .expect("BENCH_REPETITIONS is a number above 0"),
+    )
+}
+
+/// So many repetitions, and nothing before them. Standard error tells how many operations each has.
+fn exactly(case: &Case, repetitions: usize) -> Numbers {
+    eprintln!("{}: {} operations", case.key(), case.operations);
+    let watch = StopWatch::default();
+    let (values, processor) = (0..repetitions).map(|_| repetition(case, &watch)).unzip();
+    numbers(case, values, processor)
+}
+
+/// What is measured in the case, and the processor time.
+fn repetition(case: &Case, watch: &StopWatch) -> (f64, f64) {
+    case.repeat(watch);
+    let taken = watch.take();
+    let nanoseconds = |time: Duration| time.as_secs_f64() * 1e9;
+    let processor = nanoseconds(taken.processor);
+    let value = match case.of {
+        Quantity::WallTime => nanoseconds(taken.wall),
+        Quantity::ProcessorTime => processor,
+        Quantity::Memory => taken.bytes as f64,
+    };
+    (value, processor)
+}
+
+fn numbers(case: &Case, mut values: Vec<f64>, mut processor: Vec<f64>) -> Numbers {
     values.sort_by(f64::total_cmp);
     processor.sort_by(f64::total_cmp);
     let each = |value: f64| value / case.operations as f64;
