@@ -10,8 +10,10 @@ Needs x86-64, valgrind and objdump (for `--where` addr2line, too). A count is th
 one, divided by the operations of two: what the start of the process costs is not in it, nor what is only done once.
 
 malloc is any of malloc, calloc, realloc and their kin, so what grows has more of them than of free. Atomic operations are the
-instructions with a lock prefix, and xchg with memory, in the program and in the libraries that it has loaded; fences are mfence. Callgrind runs one thread at a time: what cases with several workers do depends on who comes when, so their
-counts move by some per cent, and they have fewer collisions than in life.
+instructions with a lock prefix, and xchg with memory, in the program and in the libraries that it has loaded; fences are mfence.
+
+Callgrind runs one thread at a time: what cases with several workers do depends on who comes when, so their counts move by some
+per cent, and they have fewer collisions than in life.
 """
 
 import argparse

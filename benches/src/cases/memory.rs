@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::children::unless_cancelled;
 use super::{Cases, Quantity::Memory, Variants};
-use crate::{StopWatch, Threads};
+use crate::{StopWatch, Threads, resident};
 
 const COROUTINES: u64 = 1_000_000;
 const LONG: Duration = Duration::from_secs(3_000_000);
@@ -34,14 +34,6 @@ async fn grow<F: Future>(
     }
     pause(Duration::from_millis(300)).await;
     watch.set_bytes(resident().saturating_sub(before));
-}
-
-/// The memory of the process that is in use, in bytes; zero where that is not known.
-fn resident() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
 }
 
 /// The last thing that a coroutine does before it waits.
