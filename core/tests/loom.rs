@@ -491,6 +491,27 @@ fn a_child_that_comes_as_the_last_one_ends_is_waited_for_or_refused() {
     });
 }
 
+/// J-3: two children of a coroutine are each the last one for a moment, and only one of them ends it: the coroutine around counts
+/// it once. Preemptions: 3.
+#[test]
+fn two_children_that_were_the_last_one_end_their_coroutine_once() {
+    model(3, || {
+        let (around, body_around) = unscheduled(None, async { Ok(()) });
+        let (parent, body) = unscheduled(Some(&around), async { Ok(()) });
+        let first = CompletableJob::child_of(&parent);
+        block_on(body);
+        let ending = thread::spawn(move || assert!(first.complete()));
+        let second = CompletableJob::child_of(&parent);
+        // Refused, it is over.
+        second.complete();
+        ending.join().unwrap();
+        assert_eq!(parent.state(), JobState::Completed);
+        assert_eq!(around.state(), JobState::Active);
+        block_on(body_around);
+        assert_eq!(around.state(), JobState::Completed);
+    });
+}
+
 /// J-19: whoever sees the final state finds the failure handled. Preemptions: 3.
 #[test]
 fn a_failure_is_handled_before_the_end_is_seen() {
