@@ -501,7 +501,9 @@ fn two_children_that_were_the_last_one_end_their_coroutine_once() {
         let first = CompletableJob::child_of(&parent);
         block_on(body);
         let ending = thread::spawn(move || assert!(first.complete()));
+        // It takes the first one out of the list, and itself.
         let second = CompletableJob::child_of(&parent);
+        second.on_completion(|_| {});
         // Refused, it is over.
         second.complete();
         ending.join().unwrap();
