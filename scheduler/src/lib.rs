@@ -45,6 +45,7 @@ mod pool;
 mod rejected;
 mod shim;
 mod shutdown;
+mod slice;
 mod task;
 mod time;
 mod unconfined;

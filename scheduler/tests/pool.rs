@@ -491,6 +491,53 @@ fn sockets_are_served_beside_a_coroutine_that_yields_for_ever() {
     assert_eq!(echoed.unwrap(), *b"ping");
 }
 
+/// And soon, when each turn takes long: a batch ends by time, too.
+#[test]
+fn sockets_are_served_soon_beside_coroutines_that_compute_and_yield() {
+    use std::io::Write;
+    use tokio::io::AsyncReadExt;
+    let rt = multi(1);
+    let pool = Dispatcher::tokio(rt.handle().clone());
+    let (turns, stop) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    for _ in 0..2 {
+        let (turns, stop) = (turns.clone(), stop.clone());
+        spawn(&pool, async move {
+            while !stop.load(Ordering::SeqCst) {
+                burn(Duration::from_millis(1));
+                turns.fetch_add(1, Ordering::SeqCst);
+                yield_now().await;
+            }
+        });
+    }
+    let (to_address, address) = std::sync::mpsc::channel();
+    let (to_seen, seen) = std::sync::mpsc::channel();
+    let counted = turns.clone();
+    spawn(&pool, async move {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        to_address.send(listener.local_addr().unwrap()).unwrap();
+        let (mut socket, _) = listener.accept().await.unwrap();
+        while socket.read_u8().await.is_ok() {
+            to_seen.send(counted.load(Ordering::SeqCst)).unwrap();
+        }
+    });
+    let mut socket = std::net::TcpStream::connect(address.recv().unwrap()).unwrap();
+    let late: Vec<_> = (0..5)
+        .map(|_| {
+            socket.write_all(b"x").unwrap();
+            let written = turns.load(Ordering::SeqCst);
+            seen.recv().unwrap().saturating_sub(written)
+        })
+        .collect();
+    stop.store(true, Ordering::SeqCst);
+    assert!(
+        late.iter().all(|turns| *turns < 40),
+        "late by {late:?} turns"
+    );
+}
+
 /// A push beyond one's own work wakes one who sleeps.
 #[test]
 fn a_burst_from_one_coroutine_reaches_all_workers_at_once() {

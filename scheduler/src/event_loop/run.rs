@@ -15,9 +15,10 @@ use super::queued::Queued;
 use super::{Event, EventLoop, Root};
 use crate::dispatcher::Kind;
 use crate::here::Here;
+use crate::slice::Slice;
 use crate::{Dispatcher, host, pool, unconfined};
 
-/// How many events run before tokio gets its turn.
+/// How many events run before tokio gets its turn, if they are done soon.
 const BATCH: usize = 128;
 /// How many events run before the timers are looked at.
 const TIMERS: usize = 16;
@@ -29,7 +30,7 @@ const MORE_THAN_BUDGET: usize = 256;
 ///
 /// `make` is called once, with the loop's dispatcher. Root and tasks are run one at a time on this thread, in the exact
 /// order in which they were launched or woken, timers by deadline; tokio's I/O and timers work in them. At least
-/// after every 128 events tokio gets its turn.
+/// after every 128 events tokio gets its turn, and after about 200 microseconds.
 ///
 /// **Nested**, from inside a task or the root of the same thread's loop, it runs the same queue, timers and runtime, so what it waits for may be
 /// a task of the outer loop. A future that is being polled further down the stack is polled again when control returns there.
@@ -157,7 +158,11 @@ fn drive<F: Future>(
     let mut cx = Context::from_waker(&waker);
     waker.wake_by_ref();
     loop {
+        let mut slice = Slice::default();
         for count in 0..BATCH {
+            if slice.is_over() {
+                break;
+            }
             if count % TIMERS == 0 {
                 events.fire_due();
             }

@@ -12,16 +12,17 @@ use tokio::task::coop::has_budget_remaining;
 use super::Pool;
 use super::seat::{Local, Seat, Seated};
 use crate::here::Here;
+use crate::slice::Slice;
 use crate::task::report;
 
-/// How many tasks run before tokio gets its turn.
+/// How many tasks run before tokio gets its turn, if they are done soon.
 const BATCH: usize = 256;
 
 /// One of the tokio tasks that run a pool's tasks.
 ///
 /// ```text
-///   poll ──> [searching] ── found ──> [running] ── 256 tasks, budget spent, ──> Pending, woken after
-///               ▲  │                    │  ▲        stuck, or closed             the I/O driver's turn
+///   poll ──> [searching] ── found ──> [running] ── 256 tasks, 200 us, budget ──> Pending, woken after
+///               ▲  │                    │  ▲        spent, stuck, or closed      the I/O driver's turn
 ///               │  │ nothing            └──┘
 ///        second │  ▼
 ///         look  [idle] ── still nothing ──> Pending until woken; a surplus spare ends
@@ -58,6 +59,7 @@ impl Drainer {
         let _here = Here::Pool(pool.address()).enter();
         pool.idle.start(&seat.status);
         let mut ran = 0;
+        let mut slice = Slice::default();
         loop {
             let Some(task) = Local::with(pool, Local::next).flatten() else {
                 set_waker(seat, cx);
@@ -78,6 +80,7 @@ impl Drainer {
             task.run();
             ran += 1;
             if ran == BATCH
+                || slice.is_over()
                 || !has_budget_remaining()
                 || seat.stuck.load(Ordering::Relaxed)
                 || pool.gate.is_closed()
