@@ -153,14 +153,14 @@ where
     [suspended - before, Count::of_this_thread() - suspended]
 }
 
-/// Eight times as many cost eight times as much, but for the steps in which lists grow by doubling.
+/// Eight times as many cost at most eight times as much, but for the steps in which lists grow by doubling, and for what the loop
+/// needs each time it looks at its sockets. What does not depend on the number makes it less.
 fn assert_linear(few: Count, many: Count, what: &str) {
     const STEPS: usize = 32;
     let (allocations, bytes) = (8 * few.allocations, 8 * few.bytes);
     assert!(
-        many.allocations.abs_diff(allocations) <= 8 * STEPS
-            && many.bytes.abs_diff(bytes) <= bytes / 100,
-        "{what}: {many:?} is not eight times {few:?}"
+        many.allocations <= allocations + 8 * STEPS && many.bytes <= bytes + bytes / 100,
+        "{what}: {many:?} is more than eight times {few:?}"
     );
 }
 
