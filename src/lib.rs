@@ -144,6 +144,8 @@ pub mod guide {
     pub mod limits {}
     #[doc = include_str!("../docs/on-tokio.md")]
     pub mod on_tokio {}
+    #[doc = include_str!("../docs/performance.md")]
+    pub mod performance {}
     #[doc = include_str!("../docs/testing.md")]
     pub mod testing {}
     pub mod kotlin_to_corox {
