@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, consume_budget};
@@ -20,6 +21,8 @@ use crate::{Dispatcher, host, pool, unconfined};
 
 /// How many events run before tokio gets its turn, if they are done soon.
 const BATCH: usize = 128;
+/// If they are not. tokio's turn costs more here: it is entered, and left.
+const SLICE: Duration = Duration::from_millis(1);
 /// How many events run before the timers are looked at.
 const TIMERS: usize = 16;
 
@@ -30,7 +33,7 @@ const MORE_THAN_BUDGET: usize = 256;
 ///
 /// `make` is called once, with the loop's dispatcher. Root and tasks are run one at a time on this thread, in the exact
 /// order in which they were launched or woken, timers by deadline; tokio's I/O and timers work in them. At least
-/// after every 128 events tokio gets its turn, and after about 200 microseconds.
+/// after every 128 events tokio gets its turn, and after about a millisecond.
 ///
 /// **Nested**, from inside a task or the root of the same thread's loop, it runs the same queue, timers and runtime, so what it waits for may be
 /// a task of the outer loop. A future that is being polled further down the stack is polled again when control returns there.
@@ -158,7 +161,7 @@ fn drive<F: Future>(
     let mut cx = Context::from_waker(&waker);
     waker.wake_by_ref();
     loop {
-        let mut slice = Slice::default();
+        let mut slice = Slice::new(SLICE);
         for count in 0..BATCH {
             if slice.is_over() {
                 break;

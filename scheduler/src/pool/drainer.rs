@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::task::coop::has_budget_remaining;
 
@@ -17,6 +18,8 @@ use crate::task::report;
 
 /// How many tasks run before tokio gets its turn, if they are done soon.
 const BATCH: usize = 256;
+/// If they are not.
+const SLICE: Duration = Duration::from_micros(200);
 
 /// One of the tokio tasks that run a pool's tasks.
 ///
@@ -59,7 +62,7 @@ impl Drainer {
         let _here = Here::Pool(pool.address()).enter();
         pool.idle.start(&seat.status);
         let mut ran = 0;
-        let mut slice = Slice::default();
+        let mut slice = Slice::new(SLICE);
         loop {
             let Some(task) = Local::with(pool, Local::next).flatten() else {
                 set_waker(seat, cx);
