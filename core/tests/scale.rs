@@ -16,7 +16,7 @@ use corox_core::{
     CoroutineContext, CoroutineScope, Dispatcher, Job, JobState, Launcher, Result,
     await_cancellation, coroutine_scope, join_all, run_blocking, yield_now,
 };
-use counting::{Count, live_blocks, live_bytes};
+use counting::{Count, live_bytes, live_of_this_thread};
 
 const MILLION: usize = 1_000_000;
 
@@ -211,7 +211,7 @@ async fn wave(on: &Launcher) {
     assert_eq!(bodies.get(), 0);
 }
 
-/// On the loop everything is over when it is joined: to the byte.
+/// On the loop everything is over when it is joined, and all of it is done by one thread: to the byte.
 #[test]
 fn memory_returns_after_each_wave_of_coroutines_on_the_loop() {
     let _alone = alone();
@@ -219,7 +219,7 @@ fn memory_returns_after_each_wave_of_coroutines_on_the_loop() {
         let mut live = Vec::with_capacity(WAVES);
         for _ in 0..WAVES {
             wave(&scope.with(CoroutineContext::empty())).await;
-            live.push((live_blocks(), live_bytes()));
+            live.push(live_of_this_thread());
         }
         Ok(live)
     });

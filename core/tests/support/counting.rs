@@ -13,6 +13,8 @@ static LIVE_BYTES: AtomicIsize = AtomicIsize::new(0);
 
 thread_local! {
     static OF_THIS_THREAD: Cell<Count> = const { Cell::new(Count { allocations: 0, bytes: 0 }) };
+    static GIVEN_BACK_BY_THIS_THREAD: Cell<Count> =
+        const { Cell::new(Count { allocations: 0, bytes: 0 }) };
 }
 
 // SAFETY: each call is passed on to the system's allocator unchanged.
@@ -20,13 +22,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE_BLOCKS.fetch_add(1, Ordering::Relaxed);
         LIVE_BYTES.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        OF_THIS_THREAD.with(|count| {
-            let Count { allocations, bytes } = count.get();
-            count.set(Count {
-                allocations: allocations + 1,
-                bytes: bytes + layout.size(),
-            });
-        });
+        OF_THIS_THREAD.with(|count| count.set(count.get().and_one_of(layout)));
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
@@ -34,6 +30,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE_BLOCKS.fetch_sub(1, Ordering::Relaxed);
         LIVE_BYTES.fetch_sub(layout.size() as isize, Ordering::Relaxed);
+        GIVEN_BACK_BY_THIS_THREAD.with(|count| count.set(count.get().and_one_of(layout)));
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -50,6 +47,13 @@ pub struct Count {
 }
 
 impl Count {
+    fn and_one_of(self, layout: Layout) -> Count {
+        Count {
+            allocations: self.allocations + 1,
+            bytes: self.bytes + layout.size(),
+        }
+    }
+
     /// By this thread, so far.
     pub fn of_this_thread() -> Count {
         OF_THIS_THREAD.get()
@@ -86,4 +90,14 @@ pub fn live_blocks() -> isize {
 /// How many bytes these have.
 pub fn live_bytes() -> isize {
     LIVE_BYTES.load(Ordering::Relaxed)
+}
+
+/// How many blocks and bytes this thread has allocated more than it has given back: what other threads do, those of the test
+/// harness too, is not in it.
+pub fn live_of_this_thread() -> (isize, isize) {
+    let (made, gone) = (OF_THIS_THREAD.get(), GIVEN_BACK_BY_THIS_THREAD.get());
+    (
+        made.allocations as isize - gone.allocations as isize,
+        made.bytes as isize - gone.bytes as isize,
+    )
 }
