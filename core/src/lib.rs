@@ -98,12 +98,19 @@ mod suspend_cancellable;
 mod thread_local_element;
 mod time;
 mod timeout;
+mod waiters;
 mod with_context;
 
 /// What clauses in other crates of the project are made of; no part of the public interface.
 #[doc(hidden)]
 pub mod select_protocol {
     pub use crate::select::{Registered, Registrar, Slots, Ticket};
+}
+
+/// Who waits at a channel or a lock of the project, in order; no part of the public interface.
+#[doc(hidden)]
+pub mod waiters_protocol {
+    pub use crate::waiters::{Claimed, Key, Queue, Released, State, Waiter, Waiters};
 }
 
 /// What the test harness of the project is made of; no part of the public interface.

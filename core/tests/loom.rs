@@ -8,6 +8,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use corox_core::select_protocol::{Registered, Registrar};
+use corox_core::waiters_protocol::{Claimed, Key, Queue, State, Waiter, Waiters};
 use corox_core::{
     CancellableContinuation, Clause, CompletableDeferred, CompletableJob, Dispatch, Dispatcher,
     Error, Job, JobState, Rejected, Task, await_all, await_cancellation, catch_cancellation,
@@ -856,5 +858,247 @@ fn a_select_that_changes_its_task_while_a_job_ends_is_not_lost() {
         });
         block_on(selecting);
         ender.join().unwrap();
+    });
+}
+
+// ---- the list of those who wait
+
+/// A place where a number is handed over, without a buffer: the list as a channel uses it.
+#[derive(Default)]
+struct Place(Mutex<Meeting>);
+
+#[derive(Default)]
+struct Meeting {
+    waiters: Waiters<Option<u32>>,
+    givers: Queue,
+    takers: Queue,
+}
+
+impl Place {
+    /// Gives `number` to the first who waits; gives it back if nobody does.
+    fn give(&self, number: u32) -> Option<u32> {
+        let waker = {
+            let Meeting {
+                waiters, takers, ..
+            } = &mut *self.0.lock().unwrap();
+            match waiters.claim_first(takers, None) {
+                Claimed::First(key, waker) => {
+                    *waiters.value(key) = Some(number);
+                    waker
+                }
+                _ => return Some(number),
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        None
+    }
+
+    fn take(&self) -> Take<'_> {
+        Take {
+            place: self,
+            key: None,
+        }
+    }
+}
+
+struct Take<'a> {
+    place: &'a Place,
+    key: Option<Key>,
+}
+
+impl Future for Take<'_> {
+    type Output = u32;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+        let Meeting {
+            waiters, takers, ..
+        } = &mut *self.place.0.lock().unwrap();
+        let Some(key) = self.key else {
+            self.key = Some(waiters.push(takers, Waiter::Task(cx.waker().clone()), None));
+            return Poll::Pending;
+        };
+        if waiters.state(key) == State::Queued {
+            drop(waiters.renew(key, cx.waker().clone()));
+            return Poll::Pending;
+        }
+        self.key = None;
+        Poll::Ready(waiters.release(takers, key).value.unwrap())
+    }
+}
+
+impl Drop for Take<'_> {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        let left = {
+            let Meeting {
+                waiters, takers, ..
+            } = &mut *self.place.0.lock().unwrap();
+            waiters.release(takers, key)
+        };
+        if let Some(number) = left.value {
+            assert_eq!(self.place.give(number), None, "lost");
+        }
+    }
+}
+
+/// One clause of a select at a place.
+struct Meet<'a> {
+    place: &'a Place,
+    gives: Option<u32>,
+    key: Option<Key>,
+    taken: Option<u32>,
+}
+
+impl<'a> Meet<'a> {
+    fn giving(place: &'a Place, number: u32) -> Self {
+        Meet {
+            place,
+            gives: Some(number),
+            key: None,
+            taken: None,
+        }
+    }
+
+    fn taking(place: &'a Place) -> Self {
+        Meet {
+            gives: None,
+            ..Meet::giving(place, 0)
+        }
+    }
+}
+
+impl Clause for Meet<'_> {
+    type Output = Option<u32>;
+
+    fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        let this = self.get_mut();
+        let ticket = at.ticket();
+        let Meeting {
+            waiters,
+            givers,
+            takers,
+        } = &mut *this.place.0.lock().unwrap();
+        let (own, others) = match this.gives {
+            Some(_) => (givers, takers),
+            None => (takers, givers),
+        };
+        match waiters.claim_first(others, Some(&ticket)) {
+            Claimed::First(key, waker) => {
+                match this.gives {
+                    None => this.taken = waiters.value(key).take(),
+                    number => *waiters.value(key) = number,
+                }
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                Registered::Won
+            }
+            Claimed::Lost => Registered::Lost,
+            Claimed::Nobody => {
+                this.key = Some(waiters.push(own, Waiter::Select(ticket), this.gives));
+                Registered::Waits
+            }
+        }
+    }
+
+    fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<u32>> {
+        let this = self.get_mut();
+        if let (None, Some(key)) = (this.gives, this.key) {
+            this.taken = this.place.0.lock().unwrap().waiters.value(key).take();
+        }
+        Poll::Ready(this.taken)
+    }
+}
+
+impl Drop for Meet<'_> {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        let Meeting {
+            waiters,
+            givers,
+            takers,
+        } = &mut *self.place.0.lock().unwrap();
+        let own = if self.gives.is_some() { givers } else { takers };
+        drop(waiters.release(own, key));
+    }
+}
+
+/// A wait that is given up while it is served: the next one gets the number, with its newest waker. Preemptions: 3.
+#[test]
+fn what_a_dropped_wait_was_given_goes_to_the_next() {
+    model(3, || {
+        let place = Arc::new(Place::default());
+        let mut first = Box::pin(place.take());
+        let mut second = Box::pin(place.take());
+        for waiting in [&mut first, &mut second] {
+            let polled = waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+        }
+        let giver = thread::spawn({
+            let place = place.clone();
+            move || assert_eq!(place.give(7), None)
+        });
+        drop(first);
+        assert_eq!(block_on(second), 7);
+        giver.join().unwrap();
+        assert_eq!(place.0.lock().unwrap().waiters.live(), 0);
+    });
+}
+
+/// Two selects that meet at two places in opposite roles: they agree on one of the two. Preemptions: 3.
+#[test]
+fn two_selects_that_cross_meet_at_one_place() {
+    model(3, || {
+        let places = Arc::new([Place::default(), Place::default()]);
+        let other = thread::spawn({
+            let places = places.clone();
+            move || {
+                block_on(select((
+                    Meet::taking(&places[0]).then(|n| (0, n)),
+                    Meet::giving(&places[1], 1).then(|n| (1, n)),
+                )))
+            }
+        });
+        let here = block_on(select((
+            Meet::taking(&places[1]).then(|n| (1, n)),
+            Meet::giving(&places[0], 0).then(|n| (0, n)),
+        )));
+        match (here, other.join().unwrap()) {
+            ((1, Some(1)), (1, None)) | ((0, None), (0, Some(0))) => {}
+            other => panic!("they did not meet: {other:?}"),
+        }
+        for place in &*places {
+            assert_eq!(place.0.lock().unwrap().waiters.live(), 0);
+        }
+    });
+}
+
+/// One select at two places, and a plain partner at each: it serves one of them, and the other one stays. Preemptions: 3.
+#[test]
+fn a_select_between_two_partners_takes_from_one() {
+    model(3, || {
+        let places = Arc::new([Place::default(), Place::default()]);
+        let givers = [0, 1].map(|at| {
+            let places = places.clone();
+            thread::spawn(move || places[at].give(at as u32))
+        });
+        let taken = block_on(select((
+            Meet::taking(&places[0]),
+            Meet::taking(&places[1]),
+            on(async {
+                // So that it ends where both came too early.
+                None
+            }),
+        )));
+        let left = givers.map(|giver| giver.join().unwrap());
+        match taken {
+            Some(0) => assert_eq!(left, [None, Some(1)]),
+            Some(1) => assert_eq!(left, [Some(0), None]),
+            _ => assert_eq!(left, [Some(0), Some(1)]),
+        }
     });
 }

@@ -1,7 +1,7 @@
 //! Who wins a select: the cell that its clauses race for.
 //!
 //! ```text
-//!            claim(j), by whoever is first: a job that ends, a timer, the select itself
+//!            claim(j), by whoever is first: a job that ends, a timer, a peer, the select itself
 //!   Open --------------------------------------------------------------------------> Won(j)
 //!    |
 //!    | the select is dropped
@@ -9,11 +9,15 @@
 //!  Closed
 //! ```
 //!
-//! The lock of a cell is a leaf: nothing else is locked, and no waker is cloned, woken or dropped, while it is held. Clauses of
-//! which both sides may be selects will order two cells by number and step aside from one that polls foreign code.
+//! The lock of a cell is a leaf: no waker is cloned, woken or dropped while it is held, and nothing else is locked but a second
+//! cell. That is where both sides of a hand-over are selects ([`claim`]): the one with the lower number first, so that two that
+//! meet in two places at once do not wait for each other, and both are won or neither. Numbers and not addresses, which differ
+//! from one run of a model to the next.
 
 use std::fmt;
 use std::sync::Arc;
+// A static is no part of a model.
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::probe::WaitReason;
@@ -33,19 +37,27 @@ struct Inner {
 }
 
 /// See the module.
-pub(crate) struct ClaimCell(Mutex<Inner>);
+pub(crate) struct ClaimCell {
+    number: u64,
+    inner: Mutex<Inner>,
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl ClaimCell {
     fn new(waker: Waker) -> ClaimCell {
-        ClaimCell(Mutex::new(Inner {
-            state: State::Open,
-            waker: Some(waker),
-        }))
+        ClaimCell {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            inner: Mutex::new(Inner {
+                state: State::Open,
+                waker: Some(waker),
+            }),
+        }
     }
 
     /// `true` for the one clause that wins; the waker has to be woken if the select is not being polled here.
     fn claim(&self, clause: usize) -> (bool, Option<Waker>) {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
         if inner.state != State::Open {
             return (false, None);
         }
@@ -55,7 +67,7 @@ impl ClaimCell {
 
     /// The clause that has won.
     pub(crate) fn winner(&self) -> Option<usize> {
-        match self.0.lock().state {
+        match self.inner.lock().state {
             State::Won(clause) => Some(clause),
             State::Open | State::Closed => None,
         }
@@ -64,7 +76,7 @@ impl ClaimCell {
     /// The clause that has won; while there is none, `waker` is the one to wake.
     pub(crate) fn renew(&self, waker: &Waker) -> Option<usize> {
         {
-            let inner = self.0.lock();
+            let inner = self.inner.lock();
             if let State::Won(clause) = inner.state {
                 return Some(clause);
             }
@@ -74,7 +86,7 @@ impl ClaimCell {
         }
         // Cloned without the lock: a waker is foreign code.
         let fresh = waker.clone();
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
         if let State::Won(clause) = inner.state {
             return Some(clause);
         }
@@ -87,7 +99,7 @@ impl ClaimCell {
     /// The select is gone: nobody wins any more, and nobody is woken.
     pub(crate) fn close(&self) {
         let waker = {
-            let mut inner = self.0.lock();
+            let mut inner = self.inner.lock();
             if inner.state == State::Open {
                 inner.state = State::Closed;
             }
@@ -117,11 +129,71 @@ impl Ticket {
 
     /// Has the select poll this clause again.
     pub(crate) fn wake(&self) {
-        let waker = self.cell.0.lock().waker.take();
+        let waker = self.cell.inner.lock().waker.take();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
+}
+
+/// What came of an attempt to hand something over, to whoever is first in a queue.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    /// Both sides are bound to it; the waker is that of the peer, if it is a select.
+    Both(Option<Waker>),
+    /// The select that makes the attempt has been won by another clause.
+    MeGone,
+    /// The peer is a select that another clause has won, or that is gone.
+    PeerGone,
+    /// The peer cannot be claimed now, but may be later.
+    PassOver,
+}
+
+/// Binds the two sides of a hand-over, each a clause of a select or, as `None`, a plain operation: both or neither.
+///
+/// Called under the lock of whatever they meet at, and from `peer`'s place in its queue.
+pub(crate) fn claim(me: Option<&Ticket>, peer: Option<&Ticket>) -> Claim {
+    match (me, peer) {
+        (None, None) => Claim::Both(None),
+        (Some(me), None) => {
+            let mut mine = me.cell.inner.lock();
+            if mine.state != State::Open {
+                return Claim::MeGone;
+            }
+            // Its waker stays: to drop it here would be to do so under the lock of the meeting place.
+            mine.state = State::Won(me.clause);
+            Claim::Both(None)
+        }
+        (None, Some(peer)) => match peer.cell.claim(peer.clause) {
+            (true, waker) => Claim::Both(waker),
+            (false, _) => Claim::PeerGone,
+        },
+        (Some(me), Some(peer)) => claim_two(me, peer),
+    }
+}
+
+fn claim_two(me: &Ticket, peer: &Ticket) -> Claim {
+    // Two clauses of one select never meet.
+    if me.cell.number == peer.cell.number {
+        return Claim::PassOver;
+    }
+    let (mut mine, mut other);
+    if me.cell.number < peer.cell.number {
+        mine = me.cell.inner.lock();
+        other = peer.cell.inner.lock();
+    } else {
+        other = peer.cell.inner.lock();
+        mine = me.cell.inner.lock();
+    }
+    if mine.state != State::Open {
+        return Claim::MeGone;
+    }
+    if other.state != State::Open {
+        return Claim::PeerGone;
+    }
+    mine.state = State::Won(me.clause);
+    other.state = State::Won(peer.clause);
+    Claim::Both(other.waker.take())
 }
 
 /// What became of a clause when it was registered or polled.

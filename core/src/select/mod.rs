@@ -34,6 +34,7 @@ use pin_project_lite::pin_project;
 use crate::frame;
 use crate::probe::{Reason, WaitReason};
 use claim::ClaimCell;
+pub(crate) use claim::{Claim, claim};
 pub use claim::{Registered, Registrar, Ticket};
 pub use clause::{BoxClause, Clause, Then, ThenAsync};
 pub use clauses::{Clauses, Slots};
