@@ -984,6 +984,12 @@ impl Clause for Meet<'_> {
             Some(_) => (givers, takers),
             None => (takers, givers),
         };
+        if this
+            .key
+            .is_some_and(|key| waiters.state(key) != State::Queued)
+        {
+            return Registered::Lost;
+        }
         match waiters.claim_first(others, Some(&ticket)) {
             Claimed::First(key, waker) => {
                 match this.gives {
@@ -993,14 +999,25 @@ impl Clause for Meet<'_> {
                 if let Some(waker) = waker {
                     waker.wake();
                 }
+                if let Some(key) = this.key.take() {
+                    drop(waiters.release(own, key));
+                }
                 Registered::Won
             }
             Claimed::Lost => Registered::Lost,
+            Claimed::Nobody if this.key.is_some() => Registered::Waits,
             Claimed::Nobody => {
                 this.key = Some(waiters.push(own, Waiter::Select(ticket), this.gives));
                 Registered::Waits
             }
         }
+    }
+
+    fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        if at.is_retry() {
+            return self.register(at);
+        }
+        Registered::Waits
     }
 
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<u32>> {
@@ -1074,6 +1091,66 @@ fn two_selects_that_cross_meet_at_one_place() {
         for place in &*places {
             assert_eq!(place.0.lock().unwrap().waiters.live(), 0);
         }
+    });
+}
+
+/// Two selects that poll foreign code when they come upon each other: neither is missed. Preemptions: 3.
+#[test]
+fn two_selects_that_pass_each_other_over_meet_all_the_same() {
+    model(3, || {
+        let place = Arc::new(Place::default());
+        let nothing = || on(poll_fn(|_| Poll::Pending));
+        let other = thread::spawn({
+            let place = place.clone();
+            move || block_on(select((Meet::giving(&place, 7), nothing())))
+        });
+        let taken = block_on(select((Meet::taking(&place), nothing())));
+        assert_eq!((taken, other.join().unwrap()), (Some(7), None));
+        assert_eq!(place.0.lock().unwrap().waiters.live(), 0);
+    });
+}
+
+/// The output of a foreign future is not lost to a clause that becomes available during its poll, and that clause takes nothing.
+/// Preemptions: 3.
+#[test]
+fn the_output_of_a_foreign_future_is_not_lost() {
+    model(3, || {
+        let place = Arc::new(Place::default());
+        let polled = Arc::new(AtomicBool::new(false));
+        let giver = thread::spawn({
+            let place = place.clone();
+            move || place.give(7)
+        });
+        let foreign = {
+            let polled = polled.clone();
+            async move {
+                polled.store(true, Ordering::Release);
+                None
+            }
+        };
+        let taken = block_on(select((Meet::taking(&place), on(foreign))));
+        let left = giver.join().unwrap();
+        match taken {
+            None => assert_eq!(left, Some(7)),
+            Some(7) => assert!(left.is_none() && !polled.load(Ordering::Acquire)),
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+/// A job that ends while a select that waits for it polls foreign code. Preemptions: 3.
+#[test]
+fn a_job_that_ends_while_foreign_code_is_polled_is_seen() {
+    model(3, || {
+        let job = CompletableJob::new();
+        let ender = thread::spawn({
+            let job = job.clone();
+            move || {
+                job.complete();
+            }
+        });
+        block_on(select((job.on_join(), on(poll_fn(|_| Poll::Pending)))));
+        ender.join().unwrap();
     });
 }
 

@@ -321,27 +321,81 @@ fn a_time_out_outlives_the_runtime_that_it_began_on() {
     });
 }
 
-/// While it is polled the future ends the job, and then itself.
+/// S-2: while it is polled the future ends the job, and then itself: its output is there already, and is not lost.
 #[test]
-fn a_foreign_future_that_ends_another_source_first_loses_to_it() {
+fn a_foreign_future_that_ends_another_source_wins_with_its_output() {
     let wakes = Arc::new(Wakes::default());
     let job = CompletableJob::new();
-    let dropped = Arc::new(());
-    let held = dropped.clone();
     let foreign = async {
         job.complete();
-        held
+        7
     };
+    let mut selecting = pin!(select((job.on_join().then(|()| 0), on(foreign))));
+    assert_eq!(poll_with(selecting.as_mut(), &wakes), Poll::Ready(7));
+    assert!(job.is_completed());
+}
+
+/// S-5: what becomes available while foreign code is polled cannot claim the select, which looks itself afterwards.
+#[test]
+fn what_becomes_available_during_the_poll_of_a_foreign_future_is_not_missed() {
+    let wakes = Arc::new(Wakes::default());
+    let job = CompletableJob::new();
+    let answer = CompletableDeferred::new();
+    let polls = AtomicUsize::new(0);
+    let foreign = |ends: &'static str| {
+        let (polls, job, answer) = (&polls, &job, &answer);
+        poll_fn(move |_| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            match ends {
+                "job" => _ = job.complete(),
+                _ => _ = answer.complete(7),
+            }
+            Poll::<u32>::Pending
+        })
+    };
+    let mut selecting = pin!(select((job.on_join().then(|()| 1), on(foreign("job")))));
+    assert_eq!(poll_with(selecting.as_mut(), &wakes), Poll::Ready(1));
     let mut selecting = pin!(select((
-        job.on_join().then(|()| "job"),
-        on(foreign).then(|_| "future"),
+        on(foreign("answer")),
+        answer.on_await().then(|n| n.unwrap())
     )));
-    assert_eq!(poll_with(selecting.as_mut(), &wakes), Poll::Ready("job"));
-    assert_eq!(
-        Arc::strong_count(&dropped),
-        1,
-        "the output that lost is dropped"
-    );
+    assert_eq!(poll_with(selecting.as_mut(), &wakes), Poll::Ready(7));
+    assert_eq!(polls.load(Ordering::Relaxed), 2, "no poll without a wake");
+    assert_eq!(wakes.count(), 0);
+}
+
+/// S-5, of a timer: it fires on another thread while foreign code is polled.
+#[test]
+fn a_time_out_that_fires_during_the_poll_of_a_foreign_future_is_not_missed() {
+    let late = root(async |_| {
+        let mut slept = false;
+        let foreign = poll_fn(|_| {
+            if !slept {
+                slept = true;
+                std::thread::sleep(ms(60));
+            }
+            Poll::<&str>::Pending
+        });
+        Ok(select((on_timeout(ms(5)).then(|()| "late"), on(foreign))).await)
+    });
+    assert_eq!(late, "late");
+}
+
+/// After a panic of a foreign future the select can be dropped, and the sources are usable.
+#[test]
+fn a_panic_of_a_foreign_future_leaves_the_sources_usable() {
+    let job = CompletableJob::new();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut selecting = pin!(select((
+            job.on_join(),
+            on(poll_fn(|_| -> Poll<()> { panic!("foreign") }))
+        )));
+        let _ = poll_with(selecting.as_mut(), &Arc::default());
+    }));
+    assert!(panicked.is_err());
+    job.complete();
+    let mut selecting = pin!(select((job.on_join(),)));
+    assert!(poll_with(selecting.as_mut(), &Arc::default()).is_ready());
 }
 
 // ---- handlers

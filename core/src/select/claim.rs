@@ -3,11 +3,19 @@
 //! ```text
 //!            claim(j), by whoever is first: a job that ends, a timer, a peer, the select itself
 //!   Open --------------------------------------------------------------------------> Won(j)
+//!    |  ^                                                                              ^
+//!    |  | a poll of foreign code begins and ends                                       |
+//!    |  v                                                        its future is ready   |
+//!    | Busy ----------------------------------------------------------------------------+
 //!    |
 //!    | the select is dropped
 //!    v
 //!  Closed
 //! ```
+//!
+//! `Busy`: the select polls a future of `on`, whose output would be lost if another clause were claimed meanwhile. Whoever comes
+//! to claim it passes it over, leaves its entry in its place, and notes that: on leaving, the select has each clause look at its
+//! source once more. Of two selects that passed each other over the last to leave finds the other one open.
 //!
 //! The lock of a cell is a leaf: no waker is cloned, woken or dropped while it is held, and nothing else is locked but a second
 //! cell. That is where both sides of a hand-over are selects ([`claim`]): the one with the lower number first, so that two that
@@ -26,12 +34,15 @@ use crate::shim::Mutex;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
+    Busy,
     Won(usize),
     Closed,
 }
 
 struct Inner {
     state: State,
+    /// Somebody came while it was busy.
+    passed_over: bool,
     /// The task of the select; taken out by whoever wakes it, and put back at its next poll.
     waker: Option<Waker>,
 }
@@ -42,6 +53,22 @@ pub(crate) struct ClaimCell {
     inner: Mutex<Inner>,
 }
 
+impl Inner {
+    fn claim(&mut self, clause: usize) -> Claim {
+        match self.state {
+            State::Open => {
+                self.state = State::Won(clause);
+                Claim::Both(self.waker.take())
+            }
+            State::Busy => {
+                self.passed_over = true;
+                Claim::PassOver
+            }
+            State::Won(_) | State::Closed => Claim::PeerGone,
+        }
+    }
+}
+
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl ClaimCell {
@@ -50,26 +77,50 @@ impl ClaimCell {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             inner: Mutex::new(Inner {
                 state: State::Open,
+                passed_over: false,
                 waker: Some(waker),
             }),
         }
     }
 
-    /// `true` for the one clause that wins; the waker has to be woken if the select is not being polled here.
-    fn claim(&self, clause: usize) -> (bool, Option<Waker>) {
+    /// For a source that has become available.
+    fn claim(&self, clause: usize) -> Claim {
+        self.inner.lock().claim(clause)
+    }
+
+    /// For the select itself, which needs no wake. Its waker stays: to drop it here might be to do so under the lock of a source.
+    fn claim_own(&self, clause: usize) -> bool {
         let mut inner = self.inner.lock();
-        if inner.state != State::Open {
-            return (false, None);
+        let is_open = inner.state == State::Open;
+        if is_open {
+            inner.state = State::Won(clause);
         }
-        inner.state = State::Won(clause);
-        (true, inner.waker.take())
+        is_open
+    }
+
+    /// A poll of foreign code begins; `false` if a clause has won.
+    fn enter(&self) -> bool {
+        let mut inner = self.inner.lock();
+        // Busy already: such a poll has panicked.
+        let free = matches!(inner.state, State::Open | State::Busy);
+        if free {
+            inner.state = State::Busy;
+        }
+        free
+    }
+
+    /// The poll has ended, and this clause has won if there is one; else whether somebody was passed over meanwhile.
+    fn leave(&self, winner: Option<usize>) -> bool {
+        let mut inner = self.inner.lock();
+        inner.state = winner.map_or(State::Open, State::Won);
+        std::mem::take(&mut inner.passed_over)
     }
 
     /// The clause that has won.
     pub(crate) fn winner(&self) -> Option<usize> {
         match self.inner.lock().state {
             State::Won(clause) => Some(clause),
-            State::Open | State::Closed => None,
+            State::Open | State::Busy | State::Closed => None,
         }
     }
 
@@ -100,7 +151,7 @@ impl ClaimCell {
     pub(crate) fn close(&self) {
         let waker = {
             let mut inner = self.inner.lock();
-            if inner.state == State::Open {
+            if matches!(inner.state, State::Open | State::Busy) {
                 inner.state = State::Closed;
             }
             inner.waker.take()
@@ -117,14 +168,24 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Has this clause win and wakes the select; `false` if another has won or the select is gone. Called without any lock
-    /// held.
+    /// Has this clause win and wakes the select; `false` if another has won, if the select is gone, or if it is being polled
+    /// and will look itself. Called without any lock held.
     pub fn claim(&self) -> bool {
-        let (won, waker) = self.cell.claim(self.clause);
-        if let Some(waker) = waker {
-            waker.wake();
+        match self.cell.claim(self.clause) {
+            Claim::Both(waker) => {
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                true
+            }
+            Claim::MeGone | Claim::PeerGone | Claim::PassOver => false,
         }
-        won
+    }
+
+    /// Has this clause win for the select that is polled here; `false` if another has won. May be called under the lock of the
+    /// source.
+    pub fn claim_own(&self) -> bool {
+        self.cell.claim_own(self.clause)
     }
 
     /// Has the select poll this clause again.
@@ -145,7 +206,7 @@ pub(crate) enum Claim {
     MeGone,
     /// The peer is a select that another clause has won, or that is gone.
     PeerGone,
-    /// The peer cannot be claimed now, but may be later.
+    /// The peer is the caller's own select, or busy: it keeps its place, and will look itself.
     PassOver,
 }
 
@@ -155,19 +216,9 @@ pub(crate) enum Claim {
 pub(crate) fn claim(me: Option<&Ticket>, peer: Option<&Ticket>) -> Claim {
     match (me, peer) {
         (None, None) => Claim::Both(None),
-        (Some(me), None) => {
-            let mut mine = me.cell.inner.lock();
-            if mine.state != State::Open {
-                return Claim::MeGone;
-            }
-            // Its waker stays: to drop it here would be to do so under the lock of the meeting place.
-            mine.state = State::Won(me.clause);
-            Claim::Both(None)
-        }
-        (None, Some(peer)) => match peer.cell.claim(peer.clause) {
-            (true, waker) => Claim::Both(waker),
-            (false, _) => Claim::PeerGone,
-        },
+        (Some(me), None) if me.claim_own() => Claim::Both(None),
+        (Some(_), None) => Claim::MeGone,
+        (None, Some(peer)) => peer.cell.claim(peer.clause),
         (Some(me), Some(peer)) => claim_two(me, peer),
     }
 }
@@ -188,12 +239,11 @@ fn claim_two(me: &Ticket, peer: &Ticket) -> Claim {
     if mine.state != State::Open {
         return Claim::MeGone;
     }
-    if other.state != State::Open {
-        return Claim::PeerGone;
+    let claimed = other.claim(peer.clause);
+    if let Claim::Both(_) = claimed {
+        mine.state = State::Won(me.clause);
     }
-    mine.state = State::Won(me.clause);
-    other.state = State::Won(peer.clause);
-    Claim::Both(other.waker.take())
+    claimed
 }
 
 /// What became of a clause when it was registered or polled.
@@ -213,6 +263,8 @@ pub struct Registrar<'a> {
     clause: usize,
     waker: &'a Waker,
     reason: &'a mut Option<WaitReason>,
+    is_retry: bool,
+    passed_over: bool,
 }
 
 impl<'a> Registrar<'a> {
@@ -227,6 +279,42 @@ impl<'a> Registrar<'a> {
             clause,
             waker,
             reason,
+            is_retry: false,
+            passed_over: false,
+        }
+    }
+
+    /// The clause is to look at its source, since somebody may have passed the select over.
+    pub(crate) fn retrying(mut self, is_retry: bool) -> Self {
+        self.is_retry = is_retry;
+        self
+    }
+
+    /// Whether the source has to be tried once more, though the clause is registered there: somebody may have passed the select
+    /// over while it was busy with foreign code.
+    pub fn is_retry(&self) -> bool {
+        self.is_retry
+    }
+
+    /// Whether somebody was passed over while this clause polled foreign code.
+    pub(crate) fn has_passed_over(&self) -> bool {
+        self.passed_over
+    }
+
+    /// Foreign code is about to be polled: nobody claims the select until [`leave`](Registrar::leave). `false` if a clause has
+    /// won, and nothing is to be polled.
+    pub(crate) fn enter(&mut self) -> bool {
+        self.cell.as_ref().is_none_or(|cell| cell.enter())
+    }
+
+    /// Foreign code was polled; if it is `ready`, its clause has won.
+    pub(crate) fn leave(&mut self, ready: bool) -> Registered {
+        let winner = ready.then_some(self.clause);
+        self.passed_over |= self.cell.as_ref().is_some_and(|cell| cell.leave(winner));
+        if ready {
+            Registered::Won
+        } else {
+            Registered::Waits
         }
     }
 
@@ -253,15 +341,22 @@ impl<'a> Registrar<'a> {
         }
     }
 
+    /// A ticket, if some clause before this one has made one: without any, nobody else can claim the select.
+    pub fn existing_ticket(&self) -> Option<Ticket> {
+        let cell = self.cell.clone()?;
+        Some(Ticket {
+            cell,
+            clause: self.clause,
+        })
+    }
+
     /// The source is available now: claims the select, which is being polled and needs no wake.
     pub fn claim(&mut self) -> Registered {
         // Without a cell nobody else has a ticket.
         let Some(cell) = &*self.cell else {
             return Registered::Won;
         };
-        let (won, waker) = cell.claim(self.clause);
-        drop(waker);
-        if won {
+        if cell.claim_own(self.clause) {
             Registered::Won
         } else {
             Registered::Lost

@@ -33,8 +33,9 @@ impl<F, T> fmt::Debug for On<F, T> {
 
 /// The clause that is available when `future` has ended.
 ///
-/// The select polls the future, and again only when it was woken. If another clause wins, the future is dropped where it
-/// stands, as `tokio::select!` does; pass `&mut future` for one that is to go on.
+/// The select polls the future, and again only when it was woken. During such a poll no other clause wins, so that an output is
+/// never lost. If another clause wins, the future is dropped where it stands, as `tokio::select!` does; pass `&mut future` for
+/// one that is to go on.
 ///
 /// Kotlin: no counterpart: an `async` and its `onAwait`.
 ///
@@ -97,6 +98,9 @@ impl<F: Future> Clause for On<F, F::Output> {
     }
 
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        if at.is_retry() {
+            return Registered::Waits;
+        }
         let mut this = self.project();
         let (Some(future), Some(branch)) = (this.future.as_mut().as_pin_mut(), &*this.branch)
         else {
@@ -106,18 +110,17 @@ impl<F: Future> Clause for On<F, F::Output> {
         if !branch.woken.swap(false, Ordering::AcqRel) {
             return Registered::Waits;
         }
-        let waker = Waker::from(branch.clone());
-        match future.poll(&mut Context::from_waker(&waker)) {
-            Poll::Pending => Registered::Waits,
-            Poll::Ready(output) => {
-                let registered = at.claim();
-                this.future.set(None);
-                if registered == Registered::Won {
-                    *this.output = Some(output);
-                }
-                registered
-            }
+        if !at.enter() {
+            return Registered::Lost;
         }
+        let waker = Waker::from(branch.clone());
+        let polled = future.poll(&mut Context::from_waker(&waker));
+        let registered = at.leave(polled.is_ready());
+        if let Poll::Ready(output) = polled {
+            *this.output = Some(output);
+            this.future.set(None);
+        }
+        registered
     }
 
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<F::Output> {

@@ -131,6 +131,13 @@ impl Clause for OnJoin {
         }
     }
 
+    fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        if at.is_retry() && self.job.is_completed() {
+            return at.claim();
+        }
+        Registered::Waits
+    }
+
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }
@@ -169,6 +176,10 @@ impl<T: Send + 'static> Clause for OnAwait<T> {
 
     fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         Pin::new(&mut self.get_mut().end).register(at)
+    }
+
+    fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        Pin::new(&mut self.get_mut().end).proceed(at)
     }
 
     fn complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {

@@ -196,24 +196,33 @@ impl<S: Slots> Select<S> {
     }
 
     /// Registers the clauses, or polls them again, until one has won.
-    fn visit(self: Pin<&mut Self>, cx: &Context<'_>, again: bool) -> Option<usize> {
+    fn visit(self: Pin<&mut Self>, cx: &Context<'_>, mut again: bool) -> Option<usize> {
         let mut this = self.project();
-        for turn in 0..this.slots.count() {
-            let clause = this.order.clause(turn);
-            let mut at = Registrar::new(this.cell, clause, cx.waker(), this.reason);
-            let slots = this.slots.as_mut();
-            let registered = if again {
-                slots.proceed(clause, &mut at)
-            } else {
-                slots.register(clause, &mut at)
-            };
-            match registered {
-                Registered::Waits => {}
-                Registered::Won => return Some(clause),
-                Registered::Lost => return this.cell.as_ref().and_then(|cell| cell.winner()),
+        let mut is_retry = false;
+        loop {
+            let mut passed_over = false;
+            for turn in 0..this.slots.count() {
+                let clause = this.order.clause(turn);
+                let at = Registrar::new(this.cell, clause, cx.waker(), this.reason);
+                let mut at = at.retrying(is_retry);
+                let slots = this.slots.as_mut();
+                let registered = if again {
+                    slots.proceed(clause, &mut at)
+                } else {
+                    slots.register(clause, &mut at)
+                };
+                passed_over |= at.has_passed_over();
+                match registered {
+                    Registered::Waits => {}
+                    Registered::Won => return Some(clause),
+                    Registered::Lost => return this.cell.as_ref().and_then(|cell| cell.winner()),
+                }
             }
+            if !passed_over {
+                return None;
+            }
+            (again, is_retry) = (true, true);
         }
-        None
     }
 }
 

@@ -69,6 +69,8 @@ struct Expiry {
     deadline: Instant,
     /// Woken for another reason than the time: a runtime that shuts down wakes its timers.
     woken_early: AtomicBool,
+    /// The time has come, also for a select that could not be claimed then.
+    fired: AtomicBool,
 }
 
 impl Wake for Expiry {
@@ -81,6 +83,7 @@ impl Wake for Expiry {
             self.woken_early.store(true, Ordering::Release);
             self.ticket.wake();
         } else {
+            self.fired.store(true, Ordering::Release);
             self.ticket.claim();
         }
     }
@@ -123,20 +126,22 @@ impl Clause for OnTimeout {
             dispatcher,
             deadline,
             woken_early: AtomicBool::new(false),
+            fired: AtomicBool::new(false),
         }));
         self.set(at)
     }
 
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
-        let woken = self
-            .expiry
-            .as_ref()
-            .is_some_and(|expiry| expiry.woken_early.swap(false, Ordering::Acquire));
-        if woken {
-            self.set(at)
-        } else {
-            Registered::Waits
+        let Some(expiry) = &self.expiry else {
+            return Registered::Waits;
+        };
+        if at.is_retry() && expiry.fired.load(Ordering::Acquire) {
+            return at.claim();
         }
+        if expiry.woken_early.swap(false, Ordering::Acquire) {
+            return self.set(at);
+        }
+        Registered::Waits
     }
 
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
