@@ -20,17 +20,20 @@
 //! | threads by name | [`DEFAULT`], [`IO`], [`MAIN`], [`UNCONFINED`]; [`Dispatcher`], [`new_single_thread_context`] |
 //! | what coroutines inherit | [`CoroutineContext`], [`CoroutineName`], [`ContextElement`], [`LocalKeyExt`] |
 //! | bounded, raced, repeated work | [`map_concurrent`], [`await_first_success`], [`Retry`] |
+//! | to pass elements from one to another | [`Channel`], [`Sender`] and [`Receiver`] |
 //! | the first of several things | [`select()`] with [`on`], [`on_timeout`], [`Job::on_join`], [`Deferred::on_await`] |
 //! | a callback | [`suspend_cancellable`] |
 //! | a result or job that a call completes | [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`] |
 //! | to see what lives and waits | [`probe`], [`thread_label`] |
 //! | the process's own pool | [`SchedulerConfig`], [`shutdown`] |
 //!
-//! The whole list is the [tour of `corox-core`](corox_core#tour); this crate re-exports all of it. Tests in virtual time are in
+//! The whole list is in the tours of [`corox-core`](corox_core#tour) and [`corox-channels`](corox_channels#tour); this crate
+//! re-exports all of it. Tests in virtual time are in
 //! [`corox-test`](https://docs.rs/corox-test).
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub use corox_channels::*;
 pub use corox_core::*;
 
 /// The shared pool for computation; see [`Dispatcher::DEFAULT`].
@@ -115,9 +118,9 @@ pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;
 /// ```
 pub mod prelude {
     pub use crate::{
-        CoroutineContext, CoroutineName, CoroutineScope, DEFAULT, Deferred, Error, FinallyExt,
-        GlobalScope, IO, Job, OrFail, Result, await_all, coroutine_scope, delay, join_all,
-        run_blocking, supervisor_scope, with_context, with_timeout, with_timeout_or_none,
+        Channel, CoroutineContext, CoroutineName, CoroutineScope, DEFAULT, Deferred, Error,
+        FinallyExt, GlobalScope, IO, Job, OrFail, Result, await_all, coroutine_scope, delay,
+        join_all, run_blocking, supervisor_scope, with_context, with_timeout, with_timeout_or_none,
         yield_now,
     };
 }

@@ -129,6 +129,9 @@ impl Error {
         if let Some(cancellation) = error.downcast_ref::<CancellationError>() {
             return cancellation.0.clone();
         }
+        if let Some(cause) = carried(&*error) {
+            return cause.clone();
+        }
         match error.downcast_ref::<StdErrorOf>() {
             Some(own) => own.0.clone(),
             None => Error::from_kind(Kind::Failure(error)),
@@ -142,6 +145,9 @@ impl Error {
         let top: &(dyn StdError + 'static) = error.as_ref();
         if let Some(cancellation) = top.downcast_ref::<CancellationError>() {
             return cancellation.0.clone();
+        }
+        if let Some(cause) = carried(top) {
+            return cause.clone();
         }
         match top.downcast_ref::<StdErrorOf>() {
             Some(own) => own.0.clone(),
@@ -598,7 +604,8 @@ pub trait Failure: StdError + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<E: StdError + Send + Sync + 'static> Failure for E {}
 
-/// `?` on any `std::error::Error`. A [`CancellationError`] becomes the cancellation that it carries.
+/// `?` on any `std::error::Error`. A [`CancellationError`] becomes the cancellation that it carries, and the error of a channel the
+/// cause that the channel was closed with, if there is one.
 impl<E: Failure> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Error {
@@ -608,6 +615,9 @@ impl<E: Failure> From<E> for Error {
         }
         if let Some(own) = any.downcast_ref::<StdErrorOf>() {
             return own.0.clone();
+        }
+        if let Some(cause) = carried(&error) {
+            return cause.clone();
         }
         Error::from_kind(Kind::Failure(Box::new(error)))
     }
@@ -673,6 +683,34 @@ impl StdError for StdErrorOf {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.0.source()
     }
+}
+
+/// The cause that errors of other crates of the project have as their source: `?` makes *it* of them, so that it keeps its
+/// identity.
+#[derive(Clone)]
+pub struct Carried(pub Error);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl StdError for Carried {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.0.source()
+    }
+}
+
+fn carried<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    let carried = error.source()?.downcast_ref::<Carried>()?;
+    Some(&carried.0)
 }
 
 /// The current coroutine was cancelled: what [`catch_cancellation`](crate::catch_cancellation) gives.

@@ -110,7 +110,15 @@ pub mod select_protocol {
 /// Who waits at a channel or a lock of the project, in order; no part of the public interface.
 #[doc(hidden)]
 pub mod waiters_protocol {
-    pub use crate::waiters::{Claimed, Key, Queue, Released, State, Waiter, Waiters};
+    pub use crate::waiters::{
+        Claimed, Key, Queue, Released, State, Waiter, Waiters, cancelled_here, report_panic,
+    };
+}
+
+/// For errors of the project that carry an `Error` as their cause; no part of the public interface.
+#[doc(hidden)]
+pub mod error_protocol {
+    pub use crate::error::Carried;
 }
 
 /// What the test harness of the project is made of; no part of the public interface.

@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Tour
+//!
+//! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
+//!
+//! - *A channel*: [`Channel::new`] with a [`Capacity`] ([`DEFAULT_BUFFER`]); [`Channel::builder`] ([`ChannelBuilder`]) for a
+//!   policy of a full channel ([`BufferOverflow`]) and a hook for elements that nobody receives.
+//! - *Ends that close it when they are dropped*: [`Channel::split`] gives a [`Sender`] and a [`Receiver`].
+//! - *Sending*: [`send`](Channel::send) ([`Sending`], [`SendError`]), [`try_send`](Channel::try_send) ([`TrySendError`]).
+//! - *Receiving*: [`receive`](Channel::receive) ([`Receive`], [`ReceiveError`]), [`next`](Channel::next) ([`Next`]) for loops,
+//!   [`receive_catching`](Channel::receive_catching) ([`ReceiveCatching`], [`ChannelResult`]),
+//!   [`try_receive`](Channel::try_receive) ([`TryReceiveError`]).
+//! - *Ending*: [`close`](Channel::close), after which what is there is received; [`cancel`](Channel::cancel), which disposes of
+//!   it; [`on_close`](Channel::on_close) ([`HandlerAlreadySet`]).
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod capacity;
+mod channel;
+mod error;
+mod receiving;
+mod result;
+mod sending;
+mod shared;
+mod shim;
+mod split;
+mod state;
+
+pub use capacity::{BufferOverflow, Capacity, DEFAULT_BUFFER};
+pub use channel::{Channel, ChannelBuilder, HandlerAlreadySet};
+pub use error::{ReceiveError, SendError, TryReceiveError, TrySendError};
+pub use receiving::{Next, Receive, ReceiveCatching};
+pub use result::ChannelResult;
+pub use sending::Sending;
+pub use split::{Receiver, Sender};

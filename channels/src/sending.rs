@@ -1,0 +1,198 @@
+//! The future of `send`.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use corox_core::probe::{Reason, WaitReason};
+use corox_core::waiters_protocol::{Key, State as Entry, Waiter, cancelled_here};
+
+use crate::error::SendError;
+use crate::shared::Shared;
+use crate::state::{Offered, Slot};
+
+/// The future of [`send`](crate::Channel::send).
+#[must_use = "nothing is sent until it is awaited: `.send(element).await`"]
+pub struct Sending<'a, T> {
+    shared: &'a Shared<T>,
+    /// Until it was offered; while it waits the element is with the entry.
+    element: Option<T>,
+    key: Option<Key>,
+    location: &'static Location<'static>,
+    note: Option<Box<WaitReason>>,
+}
+
+// It has no pointer into itself, and gives none to others.
+impl<T> Unpin for Sending<'_, T> {}
+
+impl<'a, T> Sending<'a, T> {
+    #[inline]
+    pub(crate) fn new(
+        shared: &'a Shared<T>,
+        element: T,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Sending {
+            shared,
+            element: Some(element),
+            key: None,
+            location,
+            note: None,
+        }
+    }
+
+    /// Where it ends because the channel is closed.
+    #[cold]
+    fn closed(&mut self, element: Option<T>) -> Poll<Result<(), SendError<T>>> {
+        let cause = self.shared.state.lock().cause();
+        let element = if self.shared.has_hook() {
+            // A panic of the hook is that of the send.
+            if let Some(element) = element {
+                self.shared.dispose(element);
+            }
+            None
+        } else {
+            element
+        };
+        Poll::Ready(Err(SendError::new(element, cause)))
+    }
+
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        let shared = self.shared;
+        assert!(
+            self.element.is_some(),
+            "a `send` was polled after it had ended"
+        );
+        let mut waker: Option<Waker> = None;
+        if shared.send_will_wait() {
+            waker = Some(cx.waker().clone());
+        }
+        loop {
+            let mut state = shared.state.lock();
+            match state.offer(&mut self.element, None) {
+                Offered::Taken(receiver) => {
+                    if receiver.is_some() {
+                        shared.note_waiters(&state);
+                    }
+                    drop(state);
+                    if let Some(receiver) = receiver {
+                        receiver.wake();
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Offered::Full => {
+                    let Some(waker) = waker.take() else {
+                        // A waker is foreign code, which is not called under the lock.
+                        drop(state);
+                        waker = Some(cx.waker().clone());
+                        continue;
+                    };
+                    let state = &mut *state;
+                    let slot = Slot::of(self.element.take());
+                    let waiter = Waiter::Task(waker);
+                    self.key = Some(state.waiters.push(&mut state.senders, waiter, slot));
+                    shared.note_waiters(state);
+                    break;
+                }
+                Offered::Displaced => {
+                    drop(state);
+                    if let Some(displaced) = self.element.take() {
+                        shared.dispose(displaced);
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Offered::Closed | Offered::Lost => {
+                    drop(state);
+                    let element = self.element.take();
+                    return self.closed(element);
+                }
+            }
+        }
+        shared.note_wait(&mut self.note, &Reason("send"), self.location);
+        Poll::Pending
+    }
+
+    fn poll_again(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        // C-12: what was received is not sent for a coroutine that is cancelled.
+        if cancelled_here() {
+            return Poll::Pending;
+        }
+        let mut fresh: Option<Waker> = None;
+        loop {
+            let mut guard = self.shared.state.lock();
+            let state = &mut *guard;
+            if state.waiters.state(key) == Entry::Queued {
+                if state.waiters.wakes(key, cx.waker()) {
+                    return Poll::Pending;
+                }
+                let Some(waker) = fresh.take() else {
+                    drop(guard);
+                    fresh = Some(cx.waker().clone());
+                    continue;
+                };
+                let old = state.waiters.renew(key, waker);
+                drop(guard);
+                drop(old);
+                return Poll::Pending;
+            }
+            let released = state.waiters.release(&mut state.senders, key);
+            drop(guard);
+            self.key = None;
+            self.note = None;
+            return match released.state {
+                Entry::Done => Poll::Ready(Ok(())),
+                _ => self.closed(released.value.element),
+            };
+        }
+    }
+}
+
+impl<T> Future for Sending<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        match this.key {
+            None => this.poll_first(cx),
+            Some(key) => this.poll_again(key, cx),
+        }
+    }
+}
+
+impl<T> Sending<'_, T> {
+    #[cold]
+    fn abandon(&mut self) {
+        let element = match self.key.take() {
+            None => self.element.take(),
+            Some(key) => {
+                let mut guard = self.shared.state.lock();
+                let state = &mut *guard;
+                let mut released = state.waiters.release(&mut state.senders, key);
+                self.shared.note_waiters(state);
+                drop(guard);
+                released.value.element.take()
+            }
+        };
+        if let Some(element) = element {
+            self.shared.dispose_quietly(element);
+        }
+    }
+}
+
+impl<T> Drop for Sending<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.key.is_some() || self.element.is_some() {
+            self.abandon();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sending<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sending").field(self.shared).finish()
+    }
+}

@@ -1,0 +1,27 @@
+//! The lock of a channel: parking_lot's or, under `--cfg corox_loom`, loom's.
+
+#[cfg(not(corox_loom))]
+pub(crate) use parking_lot::Mutex;
+
+#[cfg(corox_loom)]
+pub(crate) use modelled::Mutex;
+
+#[cfg(corox_loom)]
+mod modelled {
+    /// A lock as parking_lot's: without poisoning.
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+
+        #[track_caller]
+        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            match self.0.lock() {
+                Ok(guard) => guard,
+                Err(_) => unreachable!("nothing unwinds while it holds a lock"),
+            }
+        }
+    }
+}
