@@ -8,6 +8,8 @@ use corox_core::Error;
 
 use crate::capacity::{BufferOverflow, Capacity};
 use crate::error::{ReceiveError, TryReceiveError, TrySendError};
+use crate::on_receive::{OnReceive, OnReceiveCatching};
+use crate::on_send::{OnSend, OnSendFrom};
 use crate::receiving::{Next, Receive, ReceiveCatching};
 use crate::sending::Sending;
 use crate::shared::{Hook, Shared};
@@ -122,7 +124,7 @@ impl<T> ChannelBuilder<T> {
     ///
     /// | what happened | without a hook |
     /// |---|---|
-    /// | a `send` is dropped before its element was taken, or an `on_send` that lost | dropped |
+    /// | a `send` is dropped before its element was taken, or an `on_send` that waited and lost | dropped |
     /// | a `send` on a closed channel | in the error |
     /// | a `receive` or `on_receive` is dropped after it was handed an element | back in its place |
     /// | the channel is full and a policy drops it | dropped |
@@ -409,6 +411,116 @@ impl<T> Channel<T> {
     #[doc(alias = "tryReceive")]
     pub fn try_receive(&self) -> Result<T, TryReceiveError> {
         self.shared.try_receive()
+    }
+
+    /// The clause of a [`select`](corox_core::select()) that sends `element`.
+    ///
+    /// It is available when a receiver waits or there is room, and when the channel is closed: then it gives the error of
+    /// [`send`](Channel::send). A receiver may be a select, too: both or neither have this clause win. One select may have
+    /// several clauses of one channel; it does not send to itself.
+    ///
+    /// If another clause wins, the element goes to the hook or is dropped; in a loop use [`on_send_from`](Channel::on_send_from).
+    ///
+    /// Kotlin: `SendChannel.onSend`, which fails the whole `select` if the channel is closed.
+    ///
+    /// ```
+    /// use corox_channels::Channel;
+    /// use corox_core::{Clause, on_timeout, run_blocking, select};
+    /// use std::time::Duration;
+    ///
+    /// run_blocking(async |_| {
+    ///     let (full, free) = (Channel::new(0), Channel::new(1));
+    ///     let to = select((
+    ///         full.on_send("x").then(|sent| sent.map(|()| "full")),
+    ///         free.on_send("x").then(|sent| sent.map(|()| "free")),
+    ///         on_timeout(Duration::from_secs(5)).then(|()| Ok("neither")),
+    ///     )).await?;
+    ///     assert_eq!(to, "free");
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "onSend")]
+    pub fn on_send(&self, element: T) -> OnSend<'_, T> {
+        OnSend::new(&self.shared, element)
+    }
+
+    /// As [`on_send`](Channel::on_send), of an element that stays in `element` if it is not sent: for the next round of a loop.
+    ///
+    /// With `None` the clause is never available. If the channel is closed, the element is not in the error but stays, and the hook
+    /// is not told.
+    ///
+    /// ```
+    /// use corox_channels::Channel;
+    /// use corox_core::{Clause, run_blocking, select};
+    ///
+    /// run_blocking(async |_| {
+    ///     let (numbers, squares) = (Channel::new(3), Channel::new(1));
+    ///     for n in 1..=3_u32 {
+    ///         numbers.send(n).await?;
+    ///     }
+    ///     // One of them is on the way: nothing more is received until it is sent.
+    ///     let mut square = None;
+    ///     for _ in 0..2 {
+    ///         if square.is_none() {
+    ///             square = Some(numbers.receive().await?.pow(2));
+    ///         }
+    ///         select((squares.on_send_from(&mut square), squares.on_receive().then(|_| Ok(())))).await?;
+    ///     }
+    ///     assert_eq!(square, Some(4));
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "onSend")]
+    pub fn on_send_from<'a>(&'a self, element: &'a mut Option<T>) -> OnSendFrom<'a, T> {
+        OnSendFrom::new(&self.shared, element)
+    }
+
+    /// The clause of a [`select`](corox_core::select()) that receives an element.
+    ///
+    /// It is available when there is something to be received, and when the channel is closed and empty: then it gives the error of
+    /// [`receive`](Channel::receive). A sender may be a select, too: both or neither have this clause win. While it waits, it keeps
+    /// its place among the receivers.
+    ///
+    /// Kotlin: `ReceiveChannel.onReceive`, which fails the whole `select` if the channel is closed.
+    ///
+    /// ```
+    /// use corox_channels::Channel;
+    /// use corox_core::{Clause, run_blocking, select};
+    ///
+    /// run_blocking(async |_| {
+    ///     let (words, numbers) = (Channel::new(1), Channel::new(1));
+    ///     numbers.send(7).await?;
+    ///     let text = select((
+    ///         words.on_receive(),
+    ///         numbers.on_receive().then(|n| n.map(|n: i32| n.to_string())),
+    ///     )).await?;
+    ///     assert_eq!(text, "7");
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "onReceive")]
+    pub fn on_receive(&self) -> OnReceive<'_, T> {
+        OnReceive::new(&self.shared)
+    }
+
+    /// As [`on_receive`](Channel::on_receive), with a result that says what there was.
+    ///
+    /// Kotlin: `ReceiveChannel.onReceiveCatching`.
+    ///
+    /// ```
+    /// use corox_channels::Channel;
+    /// use corox_core::{run_blocking, select};
+    ///
+    /// run_blocking(async |_| {
+    ///     let channel = Channel::<u32>::new(1);
+    ///     channel.close();
+    ///     assert!(select((channel.on_receive_catching(),)).await.is_closed());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "onReceiveCatching")]
+    pub fn on_receive_catching(&self) -> OnReceiveCatching<'_, T> {
+        OnReceiveCatching::new(&self.shared)
     }
 
     /// Says that nothing more will be sent. What is in the channel, and what those have who wait in `send`, is received; then

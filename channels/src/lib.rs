@@ -11,6 +11,9 @@
 //! - *Receiving*: [`receive`](Channel::receive) ([`Receive`], [`ReceiveError`]), [`next`](Channel::next) ([`Next`]) for loops,
 //!   [`receive_catching`](Channel::receive_catching) ([`ReceiveCatching`], [`ChannelResult`]),
 //!   [`try_receive`](Channel::try_receive) ([`TryReceiveError`]).
+//! - *Choosing*, with `corox_core`'s `select`: [`on_send`](Channel::on_send) ([`OnSend`]), [`on_send_from`](Channel::on_send_from)
+//!   ([`OnSendFrom`]), [`on_receive`](Channel::on_receive) ([`OnReceive`]),
+//!   [`on_receive_catching`](Channel::on_receive_catching) ([`OnReceiveCatching`]).
 //! - *Ending*: [`close`](Channel::close), after which what is there is received; [`cancel`](Channel::cancel), which disposes of
 //!   it; [`on_close`](Channel::on_close) ([`HandlerAlreadySet`]).
 #![forbid(unsafe_code)]
@@ -19,6 +22,8 @@
 mod capacity;
 mod channel;
 mod error;
+mod on_receive;
+mod on_send;
 mod receiving;
 mod result;
 mod sending;
@@ -30,6 +35,8 @@ mod state;
 pub use capacity::{BufferOverflow, Capacity, DEFAULT_BUFFER};
 pub use channel::{Channel, ChannelBuilder, HandlerAlreadySet};
 pub use error::{ReceiveError, SendError, TryReceiveError, TrySendError};
+pub use on_receive::{OnReceive, OnReceiveCatching};
+pub use on_send::{OnSend, OnSendFrom};
 pub use receiving::{Next, Receive, ReceiveCatching};
 pub use result::ChannelResult;
 pub use sending::Sending;

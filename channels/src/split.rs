@@ -9,6 +9,8 @@ use corox_core::Error;
 
 use crate::channel::{Channel, HandlerAlreadySet};
 use crate::error::{TryReceiveError, TrySendError};
+use crate::on_receive::{OnReceive, OnReceiveCatching};
+use crate::on_send::{OnSend, OnSendFrom};
 use crate::receiving::{Next, Receive, ReceiveCatching};
 use crate::sending::Sending;
 use crate::shared::Shared;
@@ -96,6 +98,16 @@ impl<T> Sender<T> {
         self.channel.try_send(element)
     }
 
+    /// As [`Channel::on_send`]; see the example of [`Channel::on_send`].
+    pub fn on_send(&self, element: T) -> OnSend<'_, T> {
+        OnSend::new(&self.channel.shared, element)
+    }
+
+    /// As [`Channel::on_send_from`]; see the example of [`Channel::on_send_from`].
+    pub fn on_send_from<'a>(&'a self, element: &'a mut Option<T>) -> OnSendFrom<'a, T> {
+        OnSendFrom::new(&self.channel.shared, element)
+    }
+
     /// As [`Channel::close`], before the last sender is dropped; see the example of [`Channel`].
     ///
     /// # Panics
@@ -174,6 +186,16 @@ impl<T> Receiver<T> {
     /// As there.
     pub fn try_receive(&self) -> Result<T, TryReceiveError> {
         self.channel.try_receive()
+    }
+
+    /// As [`Channel::on_receive`]; see the example of [`Channel::on_receive`].
+    pub fn on_receive(&self) -> OnReceive<'_, T> {
+        OnReceive::new(&self.channel.shared)
+    }
+
+    /// As [`Channel::on_receive_catching`]; see the example of [`Channel::on_receive_catching`].
+    pub fn on_receive_catching(&self) -> OnReceiveCatching<'_, T> {
+        OnReceiveCatching::new(&self.channel.shared)
     }
 
     /// As [`Channel::cancel`], before the last receiver is dropped; see the example of [`Channel`].

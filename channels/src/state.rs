@@ -117,6 +117,13 @@ impl<T> State<T> {
         }
     }
 
+    /// The place, among all that are handed over, of an element that is taken now.
+    #[inline]
+    pub(crate) fn next_place(&mut self) -> u64 {
+        self.handed_over += 1;
+        self.handed_over
+    }
+
     pub(crate) fn cause(&self) -> Option<Error> {
         match &self.phase {
             Phase::Open => None,
@@ -137,9 +144,9 @@ impl<T> State<T> {
         if !self.receivers.is_empty() {
             match self.waiters.claim_first(&mut self.receivers, me) {
                 Claimed::First(key, waker) => {
-                    self.handed_over += 1;
+                    let place = self.next_place();
                     let theirs = self.waiters.value(key);
-                    theirs.place = self.handed_over;
+                    theirs.place = place;
                     // It is empty: nothing is dropped here.
                     mem::swap(&mut theirs.element, slot);
                     return Offered::Taken(waker);

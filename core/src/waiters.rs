@@ -403,8 +403,9 @@ mod tests {
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
         let mut cell = None;
-        let tickets =
-            [0, 1].map(|clause| Registrar::new(&mut cell, clause, &waker, &mut None).ticket());
+        let tickets = [0, 1].map(|clause| {
+            Registrar::new(&mut cell, clause, &waker, &mut None, &mut Vec::new()).ticket()
+        });
         (tickets, count)
     }
 

@@ -644,7 +644,11 @@ fn a_dump_names_the_select_and_its_line() {
             select((clause,)).await;
         });
         yield_now().await;
-        let expected = format!("waits for select (1 clauses) at {}:{line}", file!());
+        let expected = format!(
+            "waits for select (1 clauses: join of {}) at {}:{line}",
+            source.as_ref(),
+            file!()
+        );
         assert!(probe::dump().contains(&expected), "{}", probe::dump());
         handling.join().await;
         source.complete();

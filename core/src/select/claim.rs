@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::probe::WaitReason;
+use crate::probe::{self, WaitReason};
 use crate::shim::Mutex;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -263,6 +263,7 @@ pub struct Registrar<'a> {
     clause: usize,
     waker: &'a Waker,
     reason: &'a mut Option<WaitReason>,
+    notes: &'a mut Vec<String>,
     is_retry: bool,
     passed_over: bool,
 }
@@ -273,12 +274,14 @@ impl<'a> Registrar<'a> {
         clause: usize,
         waker: &'a Waker,
         reason: &'a mut Option<WaitReason>,
+        notes: &'a mut Vec<String>,
     ) -> Self {
         Registrar {
             cell,
             clause,
             waker,
             reason,
+            notes,
             is_retry: false,
             passed_over: false,
         }
@@ -315,6 +318,13 @@ impl<'a> Registrar<'a> {
             Registered::Won
         } else {
             Registered::Waits
+        }
+    }
+
+    /// What this clause waits for, for dumps; asked only if probes are installed.
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        if probe::is_installed() && !self.is_retry {
+            self.notes.push(what());
         }
     }
 

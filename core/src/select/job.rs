@@ -115,6 +115,7 @@ impl Clause for OnJoin {
 
     fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         let this = self.get_mut();
+        at.note(|| format!("join of {}", this.job));
         this.job.start();
         if this.job.is_completed() {
             return at.claim();

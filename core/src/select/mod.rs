@@ -171,6 +171,8 @@ pin_project! {
         cell: Option<Arc<ClaimCell>>,
         // Until a handler runs.
         reason: Option<WaitReason>,
+        // What the clauses say of themselves, if probes are installed.
+        notes: Vec<String>,
     }
 
     impl<S> PinnedDrop for Select<S> {
@@ -192,6 +194,7 @@ impl<S: Slots> Select<S> {
             phase: Phase::Unpolled,
             cell: None,
             reason: Some(WaitReason::here(&Reason("select")).by_coroutines()),
+            notes: Vec::new(),
         }
     }
 
@@ -203,7 +206,7 @@ impl<S: Slots> Select<S> {
             let mut passed_over = false;
             for turn in 0..this.slots.count() {
                 let clause = this.order.clause(turn);
-                let at = Registrar::new(this.cell, clause, cx.waker(), this.reason);
+                let at = Registrar::new(this.cell, clause, cx.waker(), this.reason, this.notes);
                 let mut at = at.retrying(is_retry);
                 let slots = this.slots.as_mut();
                 let registered = if again {
@@ -264,7 +267,11 @@ impl<S: Slots> Future for Select<S> {
         let Some(winner) = winner else {
             let count = this.slots.count();
             if let Some(reason) = this.reason {
-                reason.note(|| format!("{count} clauses"));
+                reason.note(|| {
+                    let notes = std::mem::take(this.notes).join(", ");
+                    let colon = if notes.is_empty() { "" } else { ": " };
+                    format!("{count} clauses{colon}{notes}")
+                });
             }
             return Poll::Pending;
         };

@@ -1,0 +1,179 @@
+//! The clauses of a select that receive.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use corox_core::Clause;
+use corox_core::select_protocol::{Registered, Registrar};
+use corox_core::waiters_protocol::{Key, State as Entry, Waiter};
+
+use crate::error::ReceiveError;
+use crate::receiving::Received;
+use crate::result::ChannelResult;
+use crate::shared::Shared;
+use crate::state::{Slot, Taken};
+
+/// A receive as a part of a select.
+struct Part<'a, T> {
+    shared: &'a Shared<T>,
+    /// Where it waits, or has been claimed.
+    key: Option<Key>,
+    /// What it has taken itself, and the place of that in the order.
+    taken: Option<(Received<T>, u64)>,
+}
+
+impl<'a, T> Part<'a, T> {
+    fn new(shared: &'a Shared<T>) -> Self {
+        Part {
+            shared,
+            key: None,
+            taken: None,
+        }
+    }
+
+    fn register(&mut self, at: &mut Registrar<'_>) -> Registered {
+        let shared = self.shared;
+        at.note(|| format!("receive on {shared:?}"));
+        // Without a ticket of any clause nobody else can claim the select, and none is needed for what is there already.
+        let mut ticket = match at.existing_ticket() {
+            None if shared.receive_will_wait() => Some(at.ticket()),
+            ticket => ticket,
+        };
+        loop {
+            let mut guard = shared.state.lock();
+            let state = &mut *guard;
+            if self
+                .key
+                .is_some_and(|key| state.waiters.state(key) != Entry::Queued)
+            {
+                return Registered::Lost;
+            }
+            let (received, sender) = match state.take(ticket.as_ref()) {
+                Taken::Element(element, sender) => (Ok(element), sender),
+                Taken::Closed => (Err(state.cause()), None),
+                Taken::Lost => return Registered::Lost,
+                Taken::Empty if self.key.is_some() => return Registered::Waits,
+                Taken::Empty => {
+                    let Some(ticket) = ticket.take() else {
+                        drop(guard);
+                        ticket = Some(at.ticket());
+                        continue;
+                    };
+                    let waiter = Waiter::Select(ticket);
+                    let slot = Slot::of(None);
+                    self.key = Some(state.waiters.push(&mut state.receivers, waiter, slot));
+                    shared.note_waiters(state);
+                    return Registered::Waits;
+                }
+            };
+            self.taken = Some((received, state.next_place()));
+            let entry = self.key.take();
+            let entry = entry.map(|key| state.waiters.release(&mut state.receivers, key));
+            shared.note_waiters(state);
+            drop(guard);
+            drop(entry);
+            if let Some(sender) = sender {
+                sender.wake();
+            }
+            return Registered::Won;
+        }
+    }
+
+    fn proceed(&mut self, at: &mut Registrar<'_>) -> Registered {
+        if at.is_retry() {
+            self.register(at)
+        } else {
+            Registered::Waits
+        }
+    }
+
+    fn complete(&mut self) -> Received<T> {
+        if let Some((received, _)) = self.taken.take() {
+            return received;
+        }
+        let Some(key) = self.key.take() else {
+            unreachable!("a clause that has won has taken something or was handed it")
+        };
+        let mut guard = self.shared.state.lock();
+        let state = &mut *guard;
+        let released = state.waiters.release(&mut state.receivers, key);
+        let cause = match &released.value.element {
+            Some(_) => None,
+            None => state.cause(),
+        };
+        drop(guard);
+        released.value.element.ok_or(cause)
+    }
+}
+
+/// S-11, S-12: the registration is taken back, and so is what it came to.
+impl<T> Drop for Part<'_, T> {
+    fn drop(&mut self) {
+        if let Some((Ok(element), place)) = self.taken.take() {
+            self.shared.give_back(element, place);
+        }
+        let Some(key) = self.key.take() else { return };
+        let mut guard = self.shared.state.lock();
+        let state = &mut *guard;
+        let mut released = state.waiters.release(&mut state.receivers, key);
+        self.shared.note_waiters(state);
+        drop(guard);
+        if let Some(element) = released.value.element.take() {
+            self.shared.give_back(element, released.value.place);
+        }
+    }
+}
+
+/// The clause of [`on_receive`](crate::Channel::on_receive).
+///
+/// Kotlin: `SelectClause1`.
+#[must_use = "clauses do nothing unless a select has them"]
+pub struct OnReceive<'a, T>(Part<'a, T>);
+
+/// The clause of [`on_receive_catching`](crate::Channel::on_receive_catching).
+///
+/// Kotlin: `SelectClause1`.
+#[must_use = "clauses do nothing unless a select has them"]
+pub struct OnReceiveCatching<'a, T>(Part<'a, T>);
+
+macro_rules! clauses {
+    ($($name:ident: $output:ty;)+) => {$(
+        impl<'a, T> $name<'a, T> {
+            pub(crate) fn new(shared: &'a Shared<T>) -> Self {
+                $name(Part::new(shared))
+            }
+        }
+
+        // It has no pointer into itself, and gives none to others.
+        impl<T> Unpin for $name<'_, T> {}
+
+        impl<T> fmt::Debug for $name<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(self.0.shared).finish()
+            }
+        }
+
+        impl<T> Clause for $name<'_, T> {
+            type Output = $output;
+
+            fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+                self.get_mut().0.register(at)
+            }
+
+            fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+                self.get_mut().0.proceed(at)
+            }
+
+            fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<$output> {
+                let received = self.get_mut().0.complete().map_err(ReceiveError::new);
+                Poll::Ready(received.into())
+            }
+        }
+    )+};
+}
+
+clauses! {
+    OnReceive: Result<T, ReceiveError>;
+    OnReceiveCatching: ChannelResult<T>;
+}
