@@ -10,7 +10,12 @@
 //! - *Sending*: [`send`](Channel::send) ([`Sending`], [`SendError`]), [`try_send`](Channel::try_send) ([`TrySendError`]).
 //! - *Receiving*: [`receive`](Channel::receive) ([`Receive`], [`ReceiveError`]), [`next`](Channel::next) ([`Next`]) for loops,
 //!   [`receive_catching`](Channel::receive_catching) ([`ReceiveCatching`], [`ChannelResult`]),
-//!   [`try_receive`](Channel::try_receive) ([`TryReceiveError`]).
+//!   [`try_receive`](Channel::try_receive) ([`TryReceiveError`]); several at a time
+//!   [`receive_many`](Channel::receive_many) ([`ReceiveMany`]); everything [`consume_each`](Channel::consume_each),
+//!   [`to_vec`](Channel::to_vec).
+//! - *From threads without coroutines*: [`send_blocking`](Channel::send_blocking),
+//!   [`receive_blocking`](Channel::receive_blocking).
+//! - *As futures' traits*: a `Stream` ([`Elements`]) and a `Sink` ([`ElementSink`]).
 //! - *Choosing*, with `corox_core`'s `select`: [`on_send`](Channel::on_send) ([`OnSend`]), [`on_send_from`](Channel::on_send_from)
 //!   ([`OnSendFrom`]), [`on_receive`](Channel::on_receive) ([`OnReceive`]),
 //!   [`on_receive_catching`](Channel::on_receive_catching) ([`OnReceiveCatching`]).
@@ -19,25 +24,33 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod blocking;
 mod capacity;
 mod channel;
+mod consume;
 mod error;
 mod on_receive;
 mod on_send;
+mod receive_many;
 mod receiving;
 mod result;
 mod sending;
 mod shared;
 mod shim;
+mod sink;
 mod split;
 mod state;
+mod stream;
 
 pub use capacity::{BufferOverflow, Capacity, DEFAULT_BUFFER};
 pub use channel::{Channel, ChannelBuilder, HandlerAlreadySet};
 pub use error::{ReceiveError, SendError, TryReceiveError, TrySendError};
 pub use on_receive::{OnReceive, OnReceiveCatching};
 pub use on_send::{OnSend, OnSendFrom};
+pub use receive_many::ReceiveMany;
 pub use receiving::{Next, Receive, ReceiveCatching};
 pub use result::ChannelResult;
 pub use sending::Sending;
+pub use sink::ElementSink;
 pub use split::{Receiver, Sender};
+pub use stream::Elements;

@@ -35,6 +35,10 @@ impl Place {
         }
     }
 
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.key.is_some()
+    }
+
     #[inline]
     pub(crate) fn poll<T>(
         &mut self,

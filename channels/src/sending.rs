@@ -13,10 +13,8 @@ use crate::error::SendError;
 use crate::shared::Shared;
 use crate::state::{Offered, Slot};
 
-/// The future of [`send`](crate::Channel::send).
-#[must_use = "nothing is sent until it is awaited: `.send(element).await`"]
-pub struct Sending<'a, T> {
-    shared: &'a Shared<T>,
+/// An element that is to be sent, and its place in its channel's queue, which may be in none.
+pub(crate) struct Offer<T> {
     /// Until it was offered; while it waits the element is with the entry.
     element: Option<T>,
     key: Option<Key>,
@@ -24,33 +22,36 @@ pub struct Sending<'a, T> {
     note: Option<Box<WaitReason>>,
 }
 
-// It has no pointer into itself, and gives none to others.
-impl<T> Unpin for Sending<'_, T> {}
-
-impl<'a, T> Sending<'a, T> {
+impl<T> Offer<T> {
     #[inline]
-    pub(crate) fn new(
-        shared: &'a Shared<T>,
-        element: T,
-        location: &'static Location<'static>,
-    ) -> Self {
-        Sending {
-            shared,
-            element: Some(element),
+    pub(crate) fn new(element: Option<T>, location: &'static Location<'static>) -> Self {
+        Offer {
+            element,
             key: None,
             location,
             note: None,
         }
     }
 
+    /// For the next one.
+    pub(crate) fn set(&mut self, element: T) {
+        self.element = Some(element);
+    }
+
+    /// Whether there is an element that the channel has not got yet.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.key.is_some() || self.element.is_some()
+    }
+
     /// Where it ends because the channel is closed.
     #[cold]
-    fn closed(&mut self, element: Option<T>) -> Poll<Result<(), SendError<T>>> {
-        let cause = self.shared.state.lock().cause();
-        let element = if self.shared.has_hook() {
+    fn closed(&mut self, shared: &Shared<T>, element: Option<T>) -> Poll<Result<(), SendError<T>>> {
+        let cause = shared.state.lock().cause();
+        let element = if shared.has_hook() {
             // A panic of the hook is that of the send.
             if let Some(element) = element {
-                self.shared.dispose(element);
+                shared.dispose(element);
             }
             None
         } else {
@@ -59,8 +60,24 @@ impl<'a, T> Sending<'a, T> {
         Poll::Ready(Err(SendError::new(element, cause)))
     }
 
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        let shared = self.shared;
+    #[inline]
+    pub(crate) fn poll(
+        &mut self,
+        shared: &Shared<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
+        match self.key {
+            None => self.poll_first(shared, cx),
+            Some(key) => self.poll_again(key, shared, cx),
+        }
+    }
+
+    #[inline]
+    fn poll_first(
+        &mut self,
+        shared: &Shared<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
         assert!(
             self.element.is_some(),
             "a `send` was polled after it had ended"
@@ -106,7 +123,7 @@ impl<'a, T> Sending<'a, T> {
                 Offered::Closed | Offered::Lost => {
                     drop(state);
                     let element = self.element.take();
-                    return self.closed(element);
+                    return self.closed(shared, element);
                 }
             }
         }
@@ -114,14 +131,19 @@ impl<'a, T> Sending<'a, T> {
         Poll::Pending
     }
 
-    fn poll_again(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+    fn poll_again(
+        &mut self,
+        key: Key,
+        shared: &Shared<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
         // C-12: what was received is not sent for a coroutine that is cancelled.
         if cancelled_here() {
             return Poll::Pending;
         }
         let mut fresh: Option<Waker> = None;
         loop {
-            let mut guard = self.shared.state.lock();
+            let mut guard = shared.state.lock();
             let state = &mut *guard;
             if state.waiters.state(key) == Entry::Queued {
                 if state.waiters.wakes(key, cx.waker()) {
@@ -143,9 +165,58 @@ impl<'a, T> Sending<'a, T> {
             self.note = None;
             return match released.state {
                 Entry::Done => Poll::Ready(Ok(())),
-                _ => self.closed(released.value.element),
+                _ => self.closed(shared, released.value.element),
             };
         }
+    }
+
+    /// The send is over, whatever it has come to: an element that was not taken is disposed of.
+    #[inline]
+    pub(crate) fn leave(&mut self, shared: &Shared<T>) {
+        if self.is_open() {
+            self.leave_slowly(shared);
+        }
+    }
+
+    #[cold]
+    fn leave_slowly(&mut self, shared: &Shared<T>) {
+        self.note = None;
+        let element = match self.key.take() {
+            None => self.element.take(),
+            Some(key) => {
+                let mut guard = shared.state.lock();
+                let state = &mut *guard;
+                let mut released = state.waiters.release(&mut state.senders, key);
+                shared.note_waiters(state);
+                drop(guard);
+                released.value.element.take()
+            }
+        };
+        if let Some(element) = element {
+            shared.dispose_quietly(element);
+        }
+    }
+}
+
+/// The future of [`send`](crate::Channel::send).
+#[must_use = "nothing is sent until it is awaited: `.send(element).await`"]
+pub struct Sending<'a, T> {
+    shared: &'a Shared<T>,
+    offer: Offer<T>,
+}
+
+// It has no pointer into itself, and gives none to others.
+impl<T> Unpin for Sending<'_, T> {}
+
+impl<'a, T> Sending<'a, T> {
+    #[inline]
+    pub(crate) fn new(
+        shared: &'a Shared<T>,
+        element: T,
+        location: &'static Location<'static>,
+    ) -> Self {
+        let offer = Offer::new(Some(element), location);
+        Sending { shared, offer }
     }
 }
 
@@ -155,39 +226,14 @@ impl<T> Future for Sending<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match this.key {
-            None => this.poll_first(cx),
-            Some(key) => this.poll_again(key, cx),
-        }
-    }
-}
-
-impl<T> Sending<'_, T> {
-    #[cold]
-    fn abandon(&mut self) {
-        let element = match self.key.take() {
-            None => self.element.take(),
-            Some(key) => {
-                let mut guard = self.shared.state.lock();
-                let state = &mut *guard;
-                let mut released = state.waiters.release(&mut state.senders, key);
-                self.shared.note_waiters(state);
-                drop(guard);
-                released.value.element.take()
-            }
-        };
-        if let Some(element) = element {
-            self.shared.dispose_quietly(element);
-        }
+        this.offer.poll(this.shared, cx)
     }
 }
 
 impl<T> Drop for Sending<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.key.is_some() || self.element.is_some() {
-            self.abandon();
-        }
+        self.offer.leave(self.shared);
     }
 }
 

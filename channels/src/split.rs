@@ -81,6 +81,10 @@ impl<T> Sender<T> {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared<T>> {
+        &self.channel.shared
+    }
+
     /// As [`Channel::send`]; see the example of [`Channel`]. For its errors and what a drop of the future loses see there: it
     /// is cancel-safe.
     #[track_caller]
@@ -156,6 +160,14 @@ impl<T> Receiver<T> {
         Receiver {
             channel: Channel { shared },
         }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<T>> {
+        &self.channel.shared
+    }
+
+    pub(crate) fn as_channel(&self) -> &Channel<T> {
+        &self.channel
     }
 
     /// As [`Channel::receive`], see the example of [`Channel`]; for its errors see there. It is cancel-safe.

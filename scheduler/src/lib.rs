@@ -9,7 +9,7 @@
 //! - *Where it runs*: a [`Dispatcher`], by [`dispatch`](Dispatcher::dispatch); the table above has all kinds of them.
 //!   One that cannot run a task gives it back [`Rejected`]; then [`fallback`] takes it.
 //! - *From blocking code into futures*: [`block_on`], the event loop of a thread. From a worker into blocking code:
-//!   [`run_in_place`].
+//!   [`run_in_place`]; whether that is right here: [`may_block`].
 //! - *Where a tree of coroutines runs*: [`Home`] says what [`Dispatcher::DEFAULT`], [`IO`](Dispatcher::IO) and
 //!   [`MAIN`](Dispatcher::MAIN) stand for.
 //! - *Threads of one's own*: [`new_single_thread_context`], [`new_fixed_thread_pool_context`], each an
@@ -40,6 +40,7 @@ mod home;
 mod host;
 mod io;
 mod main_slot;
+mod may_block;
 mod owned;
 mod pool;
 mod rejected;
@@ -60,6 +61,7 @@ pub use home::Home;
 pub use host::{HostGuard, host, hosted};
 pub use io::run_in_place;
 pub use main_slot::{MainAlreadySet, MainGuard, MainSlot, set_main};
+pub use may_block::may_block;
 pub use owned::{OwnedDispatcher, new_fixed_thread_pool_context, new_single_thread_context};
 pub use pool::OnClose;
 pub use rejected::Rejected;
