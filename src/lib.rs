@@ -21,6 +21,7 @@
 //! | what coroutines inherit | [`CoroutineContext`], [`CoroutineName`], [`ContextElement`], [`LocalKeyExt`] |
 //! | bounded, raced, repeated work | [`map_concurrent`], [`await_first_success`], [`Retry`] |
 //! | to pass elements from one to another | [`Channel`], [`Sender`] and [`Receiver`] |
+//! | coroutines with a channel | [`ChannelBuilders`]: `produce`, `actor`, `ticker`, `fan_in` |
 //! | the first of several things | [`select()`] with [`on`], [`on_timeout`], [`Job::on_join`], [`Deferred::on_await`] |
 //! | a callback | [`suspend_cancellable`] |
 //! | a result or job that a call completes | [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`] |
@@ -118,10 +119,10 @@ pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;
 /// ```
 pub mod prelude {
     pub use crate::{
-        Channel, CoroutineContext, CoroutineName, CoroutineScope, DEFAULT, Deferred, Error,
-        FinallyExt, GlobalScope, IO, Job, OrFail, Result, await_all, coroutine_scope, delay,
-        join_all, run_blocking, supervisor_scope, with_context, with_timeout, with_timeout_or_none,
-        yield_now,
+        Channel, ChannelBuilders, CoroutineContext, CoroutineName, CoroutineScope, DEFAULT,
+        Deferred, Error, FinallyExt, GlobalScope, IO, Job, OrFail, Result, await_all,
+        coroutine_scope, delay, join_all, run_blocking, supervisor_scope, with_context,
+        with_timeout, with_timeout_or_none, yield_now,
     };
 }
 

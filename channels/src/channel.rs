@@ -665,7 +665,7 @@ impl<T> Channel<T> {
     #[must_use]
     #[doc(alias = "isClosedForSend")]
     pub fn is_closed_for_send(&self) -> bool {
-        !self.shared.state.lock().is_open
+        self.shared.state.lock().is_closed()
     }
 
     /// Whether receives fail: the channel is closed, and everything in it has been received; see the example of
@@ -678,7 +678,7 @@ impl<T> Channel<T> {
     #[doc(alias = "isClosedForReceive")]
     pub fn is_closed_for_receive(&self) -> bool {
         let state = self.shared.state.lock();
-        !state.is_open && !state.has_elements()
+        state.is_closed() && !state.has_elements()
     }
 
     /// Whether a receive would wait: there is nothing to be received, and the channel is not closed.
@@ -697,7 +697,7 @@ impl<T> Channel<T> {
     #[doc(alias = "isEmpty")]
     pub fn is_empty(&self) -> bool {
         let state = self.shared.state.lock();
-        state.is_open && !state.has_elements()
+        !state.is_closed() && !state.has_elements()
     }
 }
 
@@ -739,9 +739,17 @@ impl<T> Shared<T> {
                 }
                 Ok(())
             }
+            Offered::Unstarted => {
+                drop(state);
+                self.start();
+                match slot {
+                    Some(element) => self.try_send(element),
+                    None => unreachable!("what was not taken is still here"),
+                }
+            }
             Offered::Full | Offered::Closed | Offered::Lost => {
                 let cause = state.cause();
-                let is_open = state.is_open;
+                let is_open = !state.is_closed();
                 drop(state);
                 let Some(element) = slot else {
                     unreachable!("what was not taken is still here")

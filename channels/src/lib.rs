@@ -19,12 +19,16 @@
 //! - *Choosing*, with `corox_core`'s `select`: [`on_send`](Channel::on_send) ([`OnSend`]), [`on_send_from`](Channel::on_send_from)
 //!   ([`OnSendFrom`]), [`on_receive`](Channel::on_receive) ([`OnReceive`]),
 //!   [`on_receive_catching`](Channel::on_receive_catching) ([`OnReceiveCatching`]).
+//! - *Coroutines with a channel*, of [`ChannelBuilders`]: [`produce`](ChannelBuilders::produce) ([`ProducerScope`]),
+//!   [`actor`](ChannelBuilders::actor) ([`ActorScope`]), [`ticker`](ChannelBuilders::ticker) ([`TickerMode`]),
+//!   [`fan_in`](ChannelBuilders::fan_in).
 //! - *Ending*: [`close`](Channel::close), after which what is there is received; [`cancel`](Channel::cancel), which disposes of
 //!   it; [`on_close`](Channel::on_close) ([`HandlerAlreadySet`]).
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod blocking;
+mod builders;
 mod capacity;
 mod channel;
 mod consume;
@@ -41,7 +45,9 @@ mod sink;
 mod split;
 mod state;
 mod stream;
+mod ticker;
 
+pub use builders::{ActorScope, ChannelBuilders, ProducerScope};
 pub use capacity::{BufferOverflow, Capacity, DEFAULT_BUFFER};
 pub use channel::{Channel, ChannelBuilder, HandlerAlreadySet};
 pub use error::{ReceiveError, SendError, TryReceiveError, TrySendError};
@@ -54,3 +60,4 @@ pub use sending::Sending;
 pub use sink::ElementSink;
 pub use split::{Receiver, Sender};
 pub use stream::Elements;
+pub use ticker::TickerMode;

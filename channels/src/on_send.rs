@@ -73,6 +73,11 @@ impl<'a, T, S: BorrowMut<Option<T>>> Part<'a, T, S> {
                 }
                 Offered::Displaced => source.take().map(Won::Displaced),
                 Offered::Closed => Some(Won::Closed),
+                Offered::Unstarted => {
+                    drop(guard);
+                    shared.start();
+                    continue;
+                }
                 Offered::Full => None,
                 Offered::Lost => {
                     is_lost = true;

@@ -120,6 +120,10 @@ impl<T> Offer<T> {
                     }
                     return Poll::Ready(Ok(()));
                 }
+                Offered::Unstarted => {
+                    drop(state);
+                    shared.start();
+                }
                 Offered::Closed | Offered::Lost => {
                     drop(state);
                     let element = self.element.take();

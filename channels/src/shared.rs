@@ -7,9 +7,9 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use corox_core::Error;
 use corox_core::probe::{Reason, WaitReason, is_installed};
 use corox_core::waiters_protocol::report_panic;
+use corox_core::{Error, Job};
 
 use crate::capacity::{BufferOverflow, Capacity};
 use crate::shim::Mutex;
@@ -158,20 +158,23 @@ impl<T> Shared<T> {
     /// C-7, C-8: no more sends; who waits for an element is told in order, and what is there stays.
     pub(crate) fn close(&self, cause: Option<Error>) -> (bool, FirstPanic) {
         let mut panics = FirstPanic::default();
-        let (receivers, handler) = {
+        let (before, receivers, handler) = {
             let mut state = self.state.lock();
-            if !state.is_open {
+            if state.is_closed() {
                 drop(state);
                 return (false, panics);
             }
-            state.set_phase(Phase::Closed(cause.clone()));
+            let before = state.set_phase(Phase::Closed(cause.clone()));
             let receivers = state.close_queue(false);
             self.note_waiters(&state);
-            (receivers, take_handler(&mut state))
+            (before, receivers, take_handler(&mut state))
         };
         wake_all(receivers.into_iter().map(|(_, waker)| waker));
         if let Some(handler) = handler {
             panics.run(self.made, || handler(cause.as_ref()));
+        }
+        if let Phase::Unstarted(actor) = before {
+            actor.start();
         }
         (true, panics)
     }
@@ -179,12 +182,18 @@ impl<T> Shared<T> {
     /// C-9: as `close`, and nothing is kept. `false` if it was closed before, whose cause stays.
     pub(crate) fn cancel(&self, cause: Error) -> (bool, FirstPanic) {
         let mut panics = FirstPanic::default();
-        let (was_open, first, handler, put_back, buffer, senders, receivers);
+        let (was_open, before, producer);
+        let (first, handler, put_back, buffer, senders, receivers);
         {
             let mut state = self.state.lock();
-            was_open = state.is_open;
-            first = if was_open { Some(cause) } else { state.cause() };
-            drop(state.set_phase(Phase::Cancelled(first.clone())));
+            was_open = !state.is_closed();
+            first = if was_open {
+                Some(cause.clone())
+            } else {
+                state.cause()
+            };
+            before = state.set_phase(Phase::Cancelled(first.clone()));
+            producer = state.producer.take();
             put_back = std::mem::take(&mut state.put_back);
             buffer = std::mem::take(&mut state.buffer);
             // With a hook it is given them in their order; without one each goes back to its sender, with the error.
@@ -216,6 +225,10 @@ impl<T> Shared<T> {
         if let Some(handler) = handler {
             panics.run(self.made, || handler(first.as_ref()));
         }
+        if let Some(producer) = producer {
+            producer.cancel_with(cause);
+        }
+        drop(before);
         (was_open, panics)
     }
 
@@ -227,7 +240,7 @@ impl<T> Shared<T> {
                 drop(state);
                 return Err(handler);
             }
-            if state.is_open {
+            if !state.is_closed() {
                 state.handler = Handler::Set(handler);
                 return Ok(());
             }
@@ -236,6 +249,45 @@ impl<T> Shared<T> {
         };
         handler(cause.as_ref());
         Ok(())
+    }
+
+    /// A cancellation of the channel is to cancel `job`.
+    pub(crate) fn link(&self, job: &Job) {
+        let cause = {
+            let mut state = self.state.lock();
+            let Phase::Cancelled(cause) = &state.phase else {
+                state.producer = Some(job.clone());
+                return;
+            };
+            cause.clone()
+        };
+        job.cancel_with(cause.unwrap_or_else(|| Error::cancellation("the channel was cancelled")));
+    }
+
+    pub(crate) fn unlink(&self) {
+        let producer = self.state.lock().producer.take();
+        drop(producer);
+    }
+
+    /// The channel, of which nobody else has a handle yet, is the mailbox of a lazy actor.
+    pub(crate) fn start_with(&self, actor: &Job) {
+        let before = self.state.lock().set_phase(Phase::Unstarted(actor.clone()));
+        drop(before);
+    }
+
+    /// Starts the actor, if that has not been done meanwhile.
+    #[cold]
+    pub(crate) fn start(&self) {
+        let before = {
+            let mut state = self.state.lock();
+            match state.phase {
+                Phase::Unstarted(_) => state.set_phase(Phase::Open),
+                _ => return,
+            }
+        };
+        if let Phase::Unstarted(actor) = before {
+            actor.start();
+        }
     }
 
     /// For a wait that begins: the note of the probes, if there are any.

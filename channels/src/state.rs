@@ -13,9 +13,9 @@ use std::collections::VecDeque;
 use std::mem;
 use std::task::Waker;
 
-use corox_core::Error;
 use corox_core::select_protocol::Ticket;
 use corox_core::waiters_protocol::{Claimed, Key, Queue, Waiters};
+use corox_core::{Error, Job};
 
 use crate::capacity::BufferOverflow;
 
@@ -48,6 +48,8 @@ pub(crate) enum Handler {
 }
 
 pub(crate) enum Phase {
+    /// The mailbox of a lazy actor, which is started by whoever sends first or closes.
+    Unstarted(Job),
     Open,
     Closed(Option<Error>),
     /// Nothing is kept any more; the cause is that of the first close.
@@ -68,6 +70,8 @@ pub(crate) struct State<T> {
     handed_over: u64,
     pub(crate) phase: Phase,
     pub(crate) handler: Handler,
+    /// The coroutine that a cancellation of the channel cancels: its producer.
+    pub(crate) producer: Option<Job>,
 }
 
 /// What became of an element that was offered.
@@ -79,6 +83,8 @@ pub(crate) enum Offered {
     /// There is no room: the caller may wait.
     Full,
     Closed,
+    /// Its actor has to be started first.
+    Unstarted,
     /// Another clause of the select has won.
     Lost,
 }
@@ -114,6 +120,7 @@ impl<T> State<T> {
             handed_over: 0,
             phase: Phase::Open,
             handler: Handler::None,
+            producer: None,
         }
     }
 
@@ -126,7 +133,7 @@ impl<T> State<T> {
 
     pub(crate) fn cause(&self) -> Option<Error> {
         match &self.phase {
-            Phase::Open => None,
+            Phase::Open | Phase::Unstarted(_) => None,
             Phase::Closed(cause) | Phase::Cancelled(cause) => cause.clone(),
         }
     }
@@ -135,6 +142,9 @@ impl<T> State<T> {
     #[inline]
     pub(crate) fn offer(&mut self, slot: &mut Option<T>, me: Option<&Ticket>) -> Offered {
         if !self.is_open {
+            if let Phase::Unstarted(_) = self.phase {
+                return Offered::Unstarted;
+            }
             return if claims(me) {
                 Offered::Closed
             } else {
@@ -235,7 +245,7 @@ impl<T> State<T> {
                 Claimed::Nobody => {}
             }
         }
-        if self.is_open {
+        if !self.is_closed() {
             Taken::Empty
         } else if claims(me) {
             Taken::Closed
@@ -304,6 +314,11 @@ impl<T> State<T> {
     pub(crate) fn set_phase(&mut self, phase: Phase) -> Phase {
         self.is_open = matches!(phase, Phase::Open);
         mem::replace(&mut self.phase, phase)
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.is_open && !matches!(self.phase, Phase::Unstarted(_))
     }
 
     /// Whether there is something to be received.

@@ -113,7 +113,7 @@ pub mod waiters_protocol {
     pub use crate::waiters::{
         Claimed, Key, Queue, Released, State, Waiter, Waiters, cancelled_here, report_panic,
     };
-    pub use corox_scheduler::may_block;
+    pub use corox_scheduler::{may_block, now};
 }
 
 /// For errors of the project that carry an `Error` as their cause; no part of the public interface.
