@@ -15,7 +15,8 @@
 //!   [`to_vec`](Channel::to_vec).
 //! - *From threads without coroutines*: [`send_blocking`](Channel::send_blocking),
 //!   [`receive_blocking`](Channel::receive_blocking).
-//! - *As futures' traits*: a `Stream` ([`Elements`]) and a `Sink` ([`ElementSink`]).
+//! - *As futures' traits*: a `Stream` ([`Elements`]) and a `Sink` ([`ElementSink`]). With the feature `async-channel`,
+//!   `AsyncChannelExt` goes from and to channels of that crate.
 //! - *Choosing*, with `corox_core`'s `select`: [`on_send`](Channel::on_send) ([`OnSend`]), [`on_send_from`](Channel::on_send_from)
 //!   ([`OnSendFrom`]), [`on_receive`](Channel::on_receive) ([`OnReceive`]),
 //!   [`on_receive_catching`](Channel::on_receive_catching) ([`OnReceiveCatching`]).
@@ -27,6 +28,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "async-channel")]
+mod async_channel;
 mod blocking;
 mod builders;
 mod capacity;
@@ -47,6 +50,9 @@ mod state;
 mod stream;
 mod ticker;
 
+#[cfg(feature = "async-channel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "async-channel")))]
+pub use async_channel::AsyncChannelExt;
 pub use builders::{ActorScope, ChannelBuilders, ProducerScope};
 pub use capacity::{BufferOverflow, Capacity, DEFAULT_BUFFER};
 pub use channel::{Channel, ChannelBuilder, HandlerAlreadySet};
