@@ -13,7 +13,8 @@ use corox_core::waiters_protocol::{Key, State as Entry, Waiter, cancelled_here};
 use crate::error::ReceiveError;
 use crate::result::ChannelResult;
 use crate::shared::Shared;
-use crate::state::{Slot, Taken};
+use crate::shim::MutexGuard;
+use crate::state::{Slot, State, Taken};
 
 /// An element, or why there will be none.
 pub(crate) type Received<T> = Result<T, Option<Error>>;
@@ -53,13 +54,25 @@ impl Place {
 
     #[inline]
     fn poll_first<T>(&mut self, shared: &Shared<T>, cx: &mut Context<'_>) -> Poll<Received<T>> {
-        let mut waker: Option<Waker> = None;
-        if shared.receive_will_wait() {
-            waker = Some(cx.waker().clone());
+        // If it is likely to be needed, before the lock: a waker is foreign code, which is not called under it.
+        let waker = shared.receive_will_wait().then(|| cx.waker().clone());
+        let mut state = shared.state.lock();
+        if let Some(element) = state.pop_at_once() {
+            return Poll::Ready(Ok(element));
         }
+        self.poll_slowly(shared, state, waker, cx)
+    }
+
+    #[inline(never)]
+    fn poll_slowly<'a, T>(
+        &mut self,
+        shared: &'a Shared<T>,
+        mut state: MutexGuard<'a, State<T>>,
+        mut waker: Option<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Received<T>> {
         loop {
-            let mut state = shared.state.lock();
-            match state.take(None) {
+            match state.take_here(None) {
                 Taken::Element(element, sender) => {
                     if sender.is_some() {
                         shared.note_waiters(&state);
@@ -72,9 +85,9 @@ impl Place {
                 }
                 Taken::Empty => {
                     let Some(waker) = waker.take() else {
-                        // A waker is foreign code, which is not called under the lock.
                         drop(state);
                         waker = Some(cx.waker().clone());
+                        state = shared.state.lock();
                         continue;
                     };
                     let state = &mut *state;
@@ -91,6 +104,7 @@ impl Place {
         Poll::Pending
     }
 
+    #[inline(never)]
     fn poll_again<T>(
         &mut self,
         key: Key,

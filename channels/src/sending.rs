@@ -11,7 +11,8 @@ use corox_core::waiters_protocol::{Key, State as Entry, Waiter, cancelled_here};
 
 use crate::error::SendError;
 use crate::shared::Shared;
-use crate::state::{Offered, Slot};
+use crate::shim::MutexGuard;
+use crate::state::{Offered, Slot, State};
 
 /// An element that is to be sent, and its place in its channel's queue, which may be in none.
 pub(crate) struct Offer<T> {
@@ -78,17 +79,29 @@ impl<T> Offer<T> {
         shared: &Shared<T>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError<T>>> {
-        assert!(
-            self.element.is_some(),
-            "a `send` was polled after it had ended"
-        );
-        let mut waker: Option<Waker> = None;
-        if shared.send_will_wait() {
-            waker = Some(cx.waker().clone());
+        // If it is likely to be needed, before the lock: a waker is foreign code, which is not called under it.
+        let waker = shared.send_will_wait().then(|| cx.waker().clone());
+        let mut state = shared.state.lock();
+        if state.push_at_once(&mut self.element) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_slowly(shared, state, waker, cx)
+    }
+
+    #[inline(never)]
+    fn poll_slowly<'a>(
+        &mut self,
+        shared: &'a Shared<T>,
+        mut state: MutexGuard<'a, State<T>>,
+        mut waker: Option<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
+        if self.element.is_none() {
+            drop(state);
+            panic!("a `send` was polled after it had ended");
         }
         loop {
-            let mut state = shared.state.lock();
-            match state.offer(&mut self.element, None) {
+            match state.offer_here(&mut self.element, None) {
                 Offered::Taken(receiver) => {
                     if receiver.is_some() {
                         shared.note_waiters(&state);
@@ -101,9 +114,9 @@ impl<T> Offer<T> {
                 }
                 Offered::Full => {
                     let Some(waker) = waker.take() else {
-                        // A waker is foreign code, which is not called under the lock.
                         drop(state);
                         waker = Some(cx.waker().clone());
+                        state = shared.state.lock();
                         continue;
                     };
                     let state = &mut *state;
@@ -123,6 +136,7 @@ impl<T> Offer<T> {
                 Offered::Unstarted => {
                     drop(state);
                     shared.start();
+                    state = shared.state.lock();
                 }
                 Offered::Closed | Offered::Lost => {
                     drop(state);
@@ -135,6 +149,7 @@ impl<T> Offer<T> {
         Poll::Pending
     }
 
+    #[inline(never)]
     fn poll_again(
         &mut self,
         key: Key,

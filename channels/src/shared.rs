@@ -298,7 +298,19 @@ impl<T> Shared<T> {
         what: &'static Reason,
         location: &'static Location<'static>,
     ) {
-        if is_installed() && note.is_none() {
+        if is_installed() {
+            self.note_slowly(note, what, location);
+        }
+    }
+
+    #[cold]
+    fn note_slowly(
+        &self,
+        note: &mut Option<Box<WaitReason>>,
+        what: &'static Reason,
+        location: &'static Location<'static>,
+    ) {
+        if note.is_none() {
             let mut reason = Box::new(WaitReason::at(what, location).by_coroutines());
             reason.note(|| format!("{self:?}"));
             *note = Some(reason);

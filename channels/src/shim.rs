@@ -1,13 +1,15 @@
 //! The lock of a channel: parking_lot's or, under `--cfg corox_loom`, loom's.
 
 #[cfg(not(corox_loom))]
-pub(crate) use parking_lot::Mutex;
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 
 #[cfg(corox_loom)]
-pub(crate) use modelled::Mutex;
+pub(crate) use modelled::{Mutex, MutexGuard};
 
 #[cfg(corox_loom)]
 mod modelled {
+    pub(crate) use loom::sync::MutexGuard;
+
     /// A lock as parking_lot's: without poisoning.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -17,7 +19,7 @@ mod modelled {
         }
 
         #[track_caller]
-        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             match self.0.lock() {
                 Ok(guard) => guard,
                 Err(_) => unreachable!("nothing unwinds while it holds a lock"),

@@ -138,9 +138,46 @@ impl<T> State<T> {
         }
     }
 
-    /// Offers the element in `slot`, which is empty afterwards if it was taken.
+    /// The usual case of [`offer`](State::offer), to be inlined: there is room, and nobody waits.
     #[inline]
+    pub(crate) fn push_at_once(&mut self, slot: &mut Option<T>) -> bool {
+        let at_once = self.is_open
+            && self.buffer.len() < self.room
+            && self.receivers.is_empty()
+            && self.put_back.is_empty();
+        if !at_once {
+            return false;
+        }
+        let element = slot.take();
+        let there = element.is_some();
+        if let Some(element) = element {
+            self.buffer.push_back(element);
+        }
+        there
+    }
+
+    /// The usual case of [`take`](State::take), to be inlined: an element of the buffer, and no sender waits for its room.
+    #[inline]
+    pub(crate) fn pop_at_once(&mut self) -> Option<T> {
+        let at_once = self.put_back.is_empty()
+            && self.senders.is_empty()
+            && (self.buffer.capacity() <= KEPT || self.buffer.len() > 1);
+        if at_once {
+            self.buffer.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Offers the element in `slot`, which is empty afterwards if it was taken.
+    #[inline(never)]
     pub(crate) fn offer(&mut self, slot: &mut Option<T>, me: Option<&Ticket>) -> Offered {
+        self.offer_here(slot, me)
+    }
+
+    /// The same where it is to be fast.
+    #[inline(always)]
+    pub(crate) fn offer_here(&mut self, slot: &mut Option<T>, me: Option<&Ticket>) -> Offered {
         if !self.is_open {
             if let Phase::Unstarted(_) = self.phase {
                 return Offered::Unstarted;
@@ -208,8 +245,14 @@ impl<T> State<T> {
     }
 
     /// Takes the first element there is.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn take(&mut self, me: Option<&Ticket>) -> Taken<T> {
+        self.take_here(me)
+    }
+
+    /// The same where it is to be fast.
+    #[inline(always)]
+    pub(crate) fn take_here(&mut self, me: Option<&Ticket>) -> Taken<T> {
         if !self.put_back.is_empty() {
             if !claims(me) {
                 return Taken::Lost;

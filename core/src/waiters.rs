@@ -246,7 +246,12 @@ impl<T> Waiters<T> {
             if let Waiter::Task(_) = entry.waiter {
                 let waiter = mem::replace(&mut entry.waiter, Waiter::Nobody);
                 entry.state = State::Done;
-                self.unlink(queue, key);
+                let next = entry.next;
+                queue.head = next;
+                match next {
+                    None => queue.tail = None,
+                    Some(next) => self.entries[next.index()].previous = None,
+                }
                 let Waiter::Task(waker) = waiter else {
                     unreachable!("looked at above")
                 };
@@ -256,6 +261,7 @@ impl<T> Waiters<T> {
         self.claim_with_selects(queue, me)
     }
 
+    #[inline(never)]
     fn claim_with_selects(&mut self, queue: &mut Queue, me: Option<&Ticket>) -> Claimed {
         let mut at = queue.head;
         while let Some(key) = at {
