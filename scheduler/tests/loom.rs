@@ -34,6 +34,8 @@ struct Pool {
     woken: Vec<AtomicBool>,
     /// The injector. Relaxed, so that only the protocol's fences order it.
     queued: AtomicUsize,
+    /// The next slots.
+    slots: Vec<AtomicUsize>,
 }
 
 impl Pool {
@@ -43,6 +45,7 @@ impl Pool {
             statuses: (0..drainers).map(|_| Status::new()).collect(),
             woken: (0..drainers).map(|_| AtomicBool::new(false)).collect(),
             queued: AtomicUsize::new(0),
+            slots: (0..drainers).map(|_| AtomicUsize::new(0)).collect(),
         })
     }
 
@@ -58,6 +61,20 @@ impl Pool {
         if self.idle.any_after_push() {
             self.wake_one();
         }
+    }
+
+    /// From the thread that polled the drainer `me` last.
+    fn push_here(&self, me: usize) {
+        if self.idle.claim_this(&self.statuses[me]) {
+            self.slots[me].fetch_add(1, Ordering::Relaxed);
+            self.woken[me].swap(true, Ordering::AcqRel);
+        } else {
+            self.push();
+        }
+    }
+
+    fn pop_of(&self, me: usize) -> bool {
+        self.slots[me].swap(0, Ordering::Relaxed) > 0 || self.pop()
     }
 
     fn pop(&self) -> bool {
@@ -77,7 +94,7 @@ impl Pool {
         self.idle.start(status);
         let mut ran = 0;
         loop {
-            if self.pop() {
+            if self.pop_of(me) {
                 if ran == 0 && self.idle.any() && self.queued.load(Ordering::Relaxed) > 0 {
                     self.wake_one();
                 }
@@ -100,8 +117,14 @@ impl Pool {
         }
     }
 
-    /// Everybody sleeps now. Those who were woken run; after that nothing may be left.
+    /// Everybody sleeps now. Those who were woken run; after that nothing may be left, and the next push wakes somebody.
     fn finish(&self) {
+        self.run_woken();
+        self.push();
+        self.run_woken();
+    }
+
+    fn run_woken(&self) {
         while let Some(me) =
             (0..self.woken.len()).find(|&me| self.woken[me].swap(false, Ordering::AcqRel))
         {
@@ -112,6 +135,8 @@ impl Pool {
             0,
             "a push is left, and everybody sleeps"
         );
+        let slots = self.slots.iter().map(|slot| slot.load(Ordering::Relaxed));
+        assert_eq!(slots.sum::<usize>(), 0, "a push to a slot is left");
     }
 }
 
@@ -151,6 +176,58 @@ fn a_pusher_and_two_drainers_lose_no_push_while_a_wake_up_is_in_flight() {
 #[test]
 fn two_pushers_and_two_drainers_lose_no_push() {
     pushers_and_drainers(2, 2, 1, 2);
+}
+
+fn a_push_to_an_idle_one_beside_others(preemptions: usize, drainers: usize) {
+    model(preemptions, move || {
+        let pool = Pool::new(drainers);
+        let here = {
+            let pool = pool.clone();
+            thread::spawn(move || (0..2).for_each(|_| pool.push_here(0)))
+        };
+        let pusher = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.push())
+        };
+        pool.drain(drainers - 1);
+        here.join().unwrap();
+        pusher.join().unwrap();
+        pool.finish();
+    });
+}
+
+/// Preemption bound 2: pushes to the slot of a drainer claimed by number, while another push looks for anybody.
+#[test]
+fn a_push_to_the_slot_of_an_idle_drainer_loses_neither_its_task_nor_a_wake_up() {
+    a_push_to_an_idle_one_beside_others(2, 1);
+}
+
+/// Preemption bound 2.
+#[test]
+fn a_push_to_the_slot_of_an_idle_drainer_beside_another_drainer_loses_nothing() {
+    a_push_to_an_idle_one_beside_others(2, 2);
+}
+
+/// Preemption bound 2: a drainer is polled for nothing (tokio may do so) between the claim and the push to its slot.
+#[test]
+fn a_drainer_that_is_polled_before_the_push_to_its_slot_is_polled_again() {
+    model(2, || {
+        let pool = Pool::new(1);
+        pool.batch(0);
+        let here = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.push_here(0))
+        };
+        let pusher = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.push())
+        };
+        // For nothing.
+        pool.batch(0);
+        here.join().unwrap();
+        pusher.join().unwrap();
+        pool.finish();
+    });
 }
 
 /// Preemption bound 3: a spare that retires serves the wake-up that was sent to it.

@@ -354,6 +354,33 @@ fn what_a_task_woke_before_it_blocks_in_place_runs_meanwhile() {
     }
 }
 
+/// Decision 20: the woken drainer is in that worker's own slot in tokio, from where nobody takes it.
+#[test]
+fn what_a_task_of_tokios_woke_before_it_blocks_its_thread_runs_on_another() {
+    let rt = multi(2);
+    let pool = Dispatcher::tokio(rt.handle().clone());
+    for _ in 0..20 {
+        let (notify, begun) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let (reply, replied) = std::sync::mpsc::channel();
+        let woken = {
+            let (notify, begun) = (notify.clone(), begun.clone());
+            spawn(&pool, async move {
+                let notified = notify.notified();
+                begun.store(true, Ordering::SeqCst);
+                notified.await;
+                reply.send(()).unwrap();
+            })
+        };
+        eventually("it waits", || begun.load(Ordering::SeqCst));
+        let blocks = rt.spawn(async move {
+            notify.notify_waiters();
+            replied.recv_timeout(Duration::from_secs(10)).unwrap();
+        });
+        rt.block_on(blocks).unwrap();
+        woken.wait();
+    }
+}
+
 /// Decision 20: as many blocked as there are drainers, and a launch from outside.
 #[test]
 fn a_launch_does_not_wait_for_workers_that_block_in_place() {

@@ -56,7 +56,7 @@ impl Drainer {
         }
     }
 
-    fn batch(&mut self, cx: &mut Context<'_>) -> End {
+    fn batch(&mut self) -> End {
         let (pool, seat) = (&*self.pool, &*self.seat);
         let _seated = Seated::enter(&mut self.local);
         let _here = Here::Pool(pool.address()).enter();
@@ -65,7 +65,6 @@ impl Drainer {
         let mut slice = Slice::new(SLICE);
         loop {
             let Some(task) = Local::with(pool, Local::next).flatten() else {
-                set_waker(seat, cx);
                 pool.idle.announce(&seat.status);
                 if pool.has_work_to_steal() && !pool.gate.is_closed() {
                     pool.idle.start(&seat.status);
@@ -105,9 +104,10 @@ impl Future for Drainer {
         let this = &mut *self;
         if !this.started {
             this.started = true;
+            this.seat.waker.get_or_init(|| cx.waker().clone());
             this.pool.started(&this.seat);
         }
-        let end = catch_unwind(AssertUnwindSafe(|| this.batch(cx)));
+        let end = catch_unwind(AssertUnwindSafe(|| this.batch()));
         this.pool.unstick(&this.seat);
         match end {
             Ok(End::More) => {
@@ -139,17 +139,6 @@ impl Drop for Drainer {
             self.pool.close();
         }
     }
-}
-
-fn set_waker(seat: &Seat, cx: &Context<'_>) {
-    let old = {
-        let mut waker = seat.waker.lock();
-        match &*waker {
-            Some(old) if old.will_wake(cx.waker()) => None,
-            _ => waker.replace(cx.waker().clone()),
-        }
-    };
-    drop(old);
 }
 
 /// Closes the pool when the runtime shuts down, even if a drainer is in a poll for long.

@@ -46,6 +46,19 @@ impl Status {
     pub(crate) fn is_idle(&self) -> bool {
         self.0.load(Ordering::Acquire) == IDLE
     }
+
+    /// A wake-up is on its way to it.
+    pub(crate) fn is_notified(&self) -> bool {
+        self.0.load(Ordering::Acquire) == NOTIFIED
+    }
+
+    fn claim(&self) -> bool {
+        self.is_idle()
+            && self
+                .0
+                .compare_exchange(IDLE, NOTIFIED, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
 }
 
 /// The idle drainers of one pool, and the one wake-up in flight.
@@ -112,17 +125,28 @@ impl Idle {
         &self,
         mut statuses: impl Iterator<Item = &'a Status>,
     ) -> Option<usize> {
-        statuses.position(|status| {
-            let claimed = status.is_idle()
-                && status
-                    .0
-                    .compare_exchange(IDLE, NOTIFIED, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok();
-            if claimed {
-                self.count.fetch_sub(1, Ordering::AcqRel);
-            }
-            claimed
-        })
+        let found = statuses.position(Status::claim);
+        if found.is_some() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        }
+        found
+    }
+
+    /// Claims this one if it is idle, whether a wake-up is in flight or not; the caller's is from here on.
+    pub(crate) fn claim_this(&self, status: &Status) -> bool {
+        if !status.is_idle() {
+            return false;
+        }
+        // Before the claim: the drainer takes it back when it starts, which may be before this thread goes on.
+        let mine = !self.in_flight.swap(true, Ordering::AcqRel);
+        let claimed = status.claim();
+        if claimed {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        } else if mine {
+            // Whoever relied on it meanwhile: the caller looks for another idle one after its push.
+            self.in_flight.swap(false, Ordering::AcqRel);
+        }
+        claimed
     }
 
     /// The drainer found nothing. It must look once more after this, and call [`start`](Idle::start) if it finds something.

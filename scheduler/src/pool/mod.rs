@@ -53,6 +53,8 @@ pub(crate) struct Pool {
     /// The monitor's next look has nothing to compare with.
     rearmed: AtomicBool,
     idle: Idle,
+    /// Those of the drainers that are not spares.
+    workers_seats: OnceLock<Box<[Arc<Seat>]>>,
     seats: RwLock<Arc<[Arc<Seat>]>>,
     /// Goes up when `seats` changes.
     generation: AtomicUsize,
@@ -83,6 +85,7 @@ impl Pool {
             armed: AtomicBool::new(false),
             rearmed: AtomicBool::new(false),
             idle: Idle::new(),
+            workers_seats: OnceLock::new(),
             seats: RwLock::new(Arc::from([])),
             generation: AtomicUsize::new(1),
             stuck: AtomicUsize::new(0),
@@ -96,20 +99,25 @@ impl Pool {
     /// Spawns the drainers.
     fn start(self: &Arc<Self>) {
         self.handle.spawn(Keeper(self.clone()));
-        for _ in 0..self.workers {
-            self.spawn_drainer(false);
+        let locals = (0..self.workers).map(|number| Local::new(self.clone(), Some(number)));
+        let locals = locals.collect::<Vec<_>>();
+        let seats = || locals.iter().map(|local| local.seat.clone());
+        self.workers_seats.get_or_init(|| seats().collect());
+        *self.seats.write() = seats().collect();
+        self.generation.fetch_add(1, Ordering::Release);
+        for local in locals {
+            self.handle.spawn(Drainer::new(local));
         }
     }
 
-    fn spawn_drainer(self: &Arc<Self>, spare: bool) {
-        let drainer = {
+    fn spawn_spare(self: &Arc<Self>) {
+        let local = Local::new(self.clone(), None);
+        {
             let mut seats = self.seats.write();
-            let local = Local::new(self.clone(), spare, seats.len() + 1);
             *seats = seats.iter().chain([&local.seat]).cloned().collect();
-            Drainer::new(local)
-        };
+        }
         self.generation.fetch_add(1, Ordering::Release);
-        self.handle.spawn(drainer);
+        self.handle.spawn(Drainer::new(local));
     }
 
     /// A drainer is polled for the first time.
@@ -193,17 +201,39 @@ impl Pool {
     }
 
     fn push_outside(self: &Arc<Self>, task: Task) -> Result<(), Rejected> {
-        self.injector.push(task);
-        if self.idle.any_after_push() {
-            self.wake_one(false);
-        } else if self.stuck.load(Ordering::Relaxed) > 0 {
-            self.add_spare();
-        }
+        let closed = if let Some(seat) = self.claim_here() {
+            // Else where it is looked for next: a drainer that was polled for nothing has pushed since.
+            if let Some(old) = seat.put_next(task) {
+                self.injector.push(old);
+            }
+            let closed = self.gate.closed_after_push();
+            self.wake(seat, false);
+            closed
+        } else {
+            self.injector.push(task);
+            // Its fence stands between the push and the look at the gate, too: one is enough for both protocols.
+            let somebody_is_idle = self.idle.any_after_push();
+            let closed = self.gate.is_closed();
+            if somebody_is_idle {
+                self.wake_one(false);
+            } else if self.stuck.load(Ordering::Relaxed) > 0 {
+                self.add_spare();
+            }
+            closed
+        };
         self.watch();
-        if self.gate.closed_after_push() {
+        if closed {
             self.sweep();
         }
         Ok(())
+    }
+
+    /// Claims the drainer that was last polled on this thread, if it is idle. tokio polls it here next if it is woken here, as it would a
+    /// task of its own; so what its I/O driver or a task of tokio's wakes is run at once, on the core that has it in its cache.
+    fn claim_here(&self) -> Option<&Seat> {
+        let seat = self.workers_seats.get()?.get(seat::polled_here()?)?;
+        let claimed = !self.fifo && self.idle.claim_this(&seat.status);
+        claimed.then_some(&**seat)
     }
 
     /// Takes `task` to run it on an IO thread.
@@ -244,16 +274,19 @@ impl Pool {
 
     /// Wakes an idle drainer, unless one is being woken.
     fn wake_one(&self, from_drainer: bool) {
-        let seats = self.seats();
-        if let Some(at) = self.idle.claim(seats.iter().map(|seat| &seat.status)) {
-            self.wake(&seats[at], from_drainer);
+        let claimed = {
+            let seats = self.seats.read();
+            let statuses = seats.iter().map(|seat| &seat.status);
+            self.idle.claim(statuses).map(|at| seats[at].clone())
+        };
+        if let Some(seat) = claimed {
+            self.wake(&seat, from_drainer);
         }
     }
 
     fn wake(&self, seat: &Seat, from_drainer: bool) {
-        let waker = seat.waker.lock().clone();
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(waker) = seat.waker.get() {
+            waker.wake_by_ref();
         }
         if from_drainer {
             // tokio put the drainer into this worker's own slot, which nobody steals from, and notified
@@ -275,7 +308,9 @@ impl Pool {
 
     /// Whether there is work for a drainer that has nothing in its own deque.
     fn has_work_to_steal(&self) -> bool {
-        !self.injector.is_empty() || self.seats().iter().any(|seat| !seat.stealer.is_empty())
+        let anywhere = |seats: &[Arc<Seat>]| seats.iter().any(|seat| !seat.stealer.is_empty());
+        !self.injector.is_empty()
+            || Local::with(self, |local| local.with_peers(anywhere)).unwrap_or(false)
     }
 
     /// The runtime shuts down: from now on tasks are rejected, and those queued are given back.

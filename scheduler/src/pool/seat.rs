@@ -1,14 +1,13 @@
 //! A drainer's queues: the part everybody sees, and the part only the drainer's thread sees.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
-use parking_lot::Mutex;
 
 use super::Pool;
 use super::idle::Status;
@@ -33,7 +32,8 @@ pub(crate) struct Seat {
     /// False if the slot is surely empty, or was emptied by another; then its true content shows at the end of the batch.
     full: AtomicBool,
     pub(super) stealer: Stealer<Task>,
-    pub(super) waker: Mutex<Option<Waker>>,
+    /// Wakes the drainer, whichever of its polls it was taken from: it is that of a task of tokio.
+    pub(super) waker: OnceLock<Waker>,
     pub(super) spare: bool,
 }
 
@@ -47,7 +47,7 @@ impl Seat {
             next: AtomicCell::new(None),
             full: AtomicBool::new(false),
             stealer,
-            waker: Mutex::new(None),
+            waker: OnceLock::new(),
             spare,
         }
     }
@@ -63,7 +63,7 @@ impl Seat {
         self.next.take()
     }
 
-    fn put_next(&self, task: Task) -> Option<Task> {
+    pub(super) fn put_next(&self, task: Task) -> Option<Task> {
         let old = self.next.swap(Some(task));
         self.full.store(true, Ordering::Relaxed);
         old
@@ -74,6 +74,8 @@ impl Seat {
 pub(crate) struct Local {
     pub(super) pool: Arc<Pool>,
     pub(super) seat: Arc<Seat>,
+    /// `None` for a spare.
+    number: Option<usize>,
     deque: Worker<Task>,
     epoch: Cell<usize>,
     streak: Cell<u8>,
@@ -85,20 +87,30 @@ pub(crate) struct Local {
 thread_local! {
     /// The drainer that this thread polls.
     static LOCAL: RefCell<Option<Box<Local>>> = const { RefCell::new(None) };
+    /// The number of the one it polled last.
+    static POLLED: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The number of the drainer, not a spare, that this thread polled last, if it is one of tokio's that polls them: a hint.
+pub(super) fn polled_here() -> Option<usize> {
+    POLLED.try_with(Cell::get).ok().flatten()
 }
 
 impl Local {
-    pub(super) fn new(pool: Arc<Pool>, spare: bool, number: usize) -> Box<Local> {
+    /// `number` is `None` for a spare.
+    pub(super) fn new(pool: Arc<Pool>, number: Option<usize>) -> Box<Local> {
         let deque = Worker::new_fifo();
-        let seat = Arc::new(Seat::new(deque.stealer(), spare));
+        let seat = Arc::new(Seat::new(deque.stealer(), number.is_none()));
+        let seed = number.map_or(pool.generation.load(Ordering::Relaxed), |number| !number);
         let peers = RefCell::new((0, Arc::from([])));
         Box::new(Local {
             pool,
             seat,
+            number,
             deque,
             epoch: Cell::new(0),
             streak: Cell::new(0),
-            random: Cell::new((number as u32).wrapping_mul(0x9E37_79B9) | 1),
+            random: Cell::new((seed as u32).wrapping_mul(0x9E37_79B9) | 1),
             peers,
         })
     }
@@ -189,9 +201,17 @@ impl Local {
 
     /// Takes half of somebody's deque, starting anywhere.
     fn rob(&self) -> Option<Task> {
+        self.with_peers(|peers| self.rob_one_of(peers))
+    }
+
+    /// Calls `f` with all seats of the pool.
+    pub(super) fn with_peers<R>(&self, f: impl FnOnce(&[Arc<Seat>]) -> R) -> R {
         let mut peers = self.peers.borrow_mut();
         self.pool.refresh(&mut peers);
-        let peers = &peers.1;
+        f(&peers.1)
+    }
+
+    fn rob_one_of(&self, peers: &[Arc<Seat>]) -> Option<Task> {
         let mut random = self.random.get();
         random ^= random << 13;
         random ^= random >> 17;
@@ -226,6 +246,10 @@ pub(super) struct Seated<'a> {
 
 impl<'a> Seated<'a> {
     pub(super) fn enter(home: &'a mut Option<Box<Local>>) -> Seated<'a> {
+        let number = home.as_deref().and_then(|local| local.number);
+        if number.is_some() {
+            POLLED.set(number);
+        }
         let outer = LOCAL.replace(home.take());
         Seated { home, outer }
     }

@@ -45,7 +45,7 @@ impl Pool {
             && !self.gate.is_closed()
             && !self.spare_coming.swap(true, Ordering::AcqRel)
         {
-            self.spawn_drainer(true);
+            self.spawn_spare();
         }
     }
 
@@ -60,7 +60,14 @@ impl Pool {
         let compare = !self.rearmed.swap(false, Ordering::Relaxed);
         for seat in seats.iter() {
             let epoch = seat.epoch.load(Ordering::Relaxed);
-            if !seat.status.is_running() {
+            if seat.status.is_notified() {
+                // Woken by a thread that does not come to poll it, as it runs something long: what waits in its slot, others can have.
+                if seat.seen.swap(epoch, Ordering::Relaxed) == epoch && compare {
+                    if let Some(task) = seat.take_next() {
+                        self.injector.push(task);
+                    }
+                }
+            } else if !seat.status.is_running() {
                 // So that it counts as moved next time.
                 seat.seen.store(epoch.wrapping_sub(1), Ordering::Relaxed);
             } else if seat.seen.swap(epoch, Ordering::Relaxed) == epoch && compare && queued {
