@@ -18,6 +18,8 @@ use crate::driver::{Driver, End, Ended, Payload};
 use crate::error::{Error, Result};
 use crate::exception_handler::report_uncaught;
 use crate::frame::FrameRef;
+#[cfg(corox_loom)]
+use crate::job::Polled;
 use crate::job::{Attached, Job, JobCell, Kind, Slot};
 use crate::job_context::JobContext;
 
@@ -58,6 +60,11 @@ pub(crate) trait Outcome<T>: Slot {
 }
 
 impl Outcome<()> for () {
+    fn store(&self, (): ()) {}
+}
+
+#[cfg(corox_loom)]
+impl Outcome<()> for Polled {
     fn store(&self, (): ()) {}
 }
 
@@ -211,12 +218,16 @@ where
         Some(parent) => parent.context().for_child(),
         None => JobContext::own(),
     };
-    let (cell, _attached) =
-        JobCell::attach((), Kind::Standalone, context, parent, Location::caller());
+    let (cell, _attached) = JobCell::attach(
+        Polled::new(),
+        Kind::Standalone,
+        context,
+        parent,
+        Location::caller(),
+    );
     let job = Job(cell);
-    let mut driver = Driver::of_task(false, body);
-    driver.set_frame(FrameRef::Root(job.clone()));
-    let coroutine = Coroutine::<_, (), _, _> {
+    let driver = Driver::new(FrameRef::Root(job.clone()), body);
+    let coroutine = Coroutine::<_, Polled, _, _> {
         atomic: false,
         ended: false,
         map: |output| output,
@@ -375,7 +386,7 @@ impl Spec<'_> {
         slot: CoroutineCell<S, P>,
     ) -> (Arc<JobCell<CoroutineCell<S, P>>>, Attached)
     where
-        P: Send + 'static,
+        P: Future<Output = ()> + Send + 'static,
     {
         let parent = self.parent;
         let (cell, attached) =

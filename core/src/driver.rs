@@ -65,9 +65,8 @@ pin_project! {
         // `None` before the coroutine has its job.
         frame: Option<FrameRef>,
         polled: bool,
-        // The waker is known to stay the same: a coroutine's own task.
-        same_waker: bool,
-        registered: bool,
+        // The body of a coroutine's own task, which is woken without a waker.
+        of_task: bool,
         // The context has elements that surround each slice.
         surrounded: bool,
         gate: Option<Arc<Gate>>,
@@ -132,19 +131,18 @@ impl<F: Future> Driver<F> {
         Driver {
             surrounded: frame.job().context().elements.is_some(),
             frame: Some(frame),
-            same_waker: false,
+            of_task: false,
             ..Driver::of_task(false, body)
         }
     }
 
-    /// A driver that is always polled by one task, with one waker. Its frame comes by `set_frame`.
+    /// A driver that is always polled by one task. Its frame comes by `set_frame`.
     pub(crate) fn of_task(surrounded: bool, body: F) -> Self {
         Driver {
             surrounded,
             frame: None,
             polled: false,
-            same_waker: true,
-            registered: false,
+            of_task: true,
             gate: None,
             body: Some(body),
         }
@@ -203,7 +201,7 @@ impl<F: Future> Driver<F> {
                 Round::Drop => return Poll::Ready(self.drop_body()),
                 Round::Pending => {
                     self.as_mut().register(cx.waker());
-                    // A cancellation either sees the waker just registered, or is seen here.
+                    // A cancellation either sees the waker just registered, or is seen here. That of a task has it polled again.
                     if cancelled || !self.frame().job().is_cancelled() {
                         return Poll::Pending;
                     }
@@ -213,10 +211,8 @@ impl<F: Future> Driver<F> {
     }
 
     fn register(self: Pin<&mut Self>, waker: &Waker) {
-        let this = self.project();
-        if !(*this.same_waker && *this.registered) {
-            *this.registered = true;
-            frame_of(this.frame).frame().waker.register(waker);
+        if !self.of_task {
+            self.frame().register(waker);
         }
     }
 
@@ -244,9 +240,7 @@ impl<F: Future> Driver<F> {
 
     /// A poll in a cancelled job: the first one, or one of a body that is held.
     fn poll_cancelled(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Round<F::Output> {
-        // Registered first: a hold that ends on another thread during this poll must find somebody to wake. Every time, for
-        // the wake of the cancellation took the waker out.
-        *self.as_mut().project().registered = false;
+        // Registered first: a hold that ends on another thread during this poll must find somebody to wake.
         self.as_mut().register(cx.waker());
         let gate = {
             let this = self.as_mut().project();
@@ -328,14 +322,9 @@ impl<F: Future> Driver<F> {
         }
     }
 
-    /// The body has gone: nothing is to be woken any more. The waker of a task keeps the task, and that the job, whose frame
-    /// has the waker: unless it is taken out, none of them is ever freed.
+    /// The body has gone, and nothing is to be told about it any more.
     fn let_go(self: Pin<&mut Self>) {
-        let this = self.project();
-        *this.gate = None;
-        if *this.same_waker && *this.registered {
-            drop(frame_of(this.frame).frame().waker.take());
-        }
+        *self.project().gate = None;
     }
 
     /// The driver's owner is dropped before the body ended: drops the body now.

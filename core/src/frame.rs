@@ -39,6 +39,7 @@ mod entered;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 
 use crate::job::{Job, Node};
 use crate::node_list::{Key, NodeList};
@@ -47,8 +48,6 @@ pub(crate) use entered::{Entered, enter, with_current};
 
 /// See the module.
 pub(crate) struct Frame {
-    /// Wakes whoever polls this frame: for a cancellation, for the end of the last holder, for the end of the children.
-    pub(crate) waker: AtomicWaker,
     /// Whether a holder was polled since the body's poll began.
     holder_polled: AtomicBool,
     holders: Mutex<NodeList<FrameRef>>,
@@ -57,7 +56,6 @@ pub(crate) struct Frame {
 impl Frame {
     pub(crate) fn new() -> Frame {
         Frame {
-            waker: AtomicWaker::new(),
             holder_polled: AtomicBool::new(false),
             holders: Mutex::new(NodeList::new()),
         }
@@ -83,7 +81,7 @@ impl Frame {
             holders.iter().map(|(_, frame)| frame.clone()).collect()
         };
         for holder in holders {
-            holder.frame().waker.wake();
+            holder.wake();
         }
     }
 }
@@ -92,6 +90,8 @@ impl Frame {
 pub(crate) struct Section {
     job: Job,
     frame: Frame,
+    /// Of whoever polls it.
+    waker: AtomicWaker,
 }
 
 /// A reference to a frame and the job that it belongs to.
@@ -108,7 +108,24 @@ impl FrameRef {
         FrameRef::Section(Arc::new(Section {
             job,
             frame: Frame::new(),
+            waker: AtomicWaker::new(),
         }))
+    }
+
+    /// Leaves the waker of whoever polls this frame, unless that is a task, which is woken without one.
+    pub(crate) fn register(&self, waker: &Waker) {
+        match self {
+            FrameRef::Root(job) => job.register_waker(waker),
+            FrameRef::Section(section) => section.waker.register(waker),
+        }
+    }
+
+    /// Wakes whoever polls this frame: for a cancellation, for the end of the last holder, for the end of the children.
+    pub(crate) fn wake(&self) {
+        match self {
+            FrameRef::Root(job) => job.wake_body(),
+            FrameRef::Section(section) => section.waker.wake(),
+        }
     }
 
     pub(crate) fn frame(&self) -> &Frame {
@@ -174,7 +191,7 @@ impl Drop for Hold {
         drop(removed);
         // The holder may have ended on another thread, or without anybody polling the outer frame again.
         if last && self.outer.job().is_cancelled() {
-            frame.waker.wake();
+            self.outer.wake();
         }
     }
 }

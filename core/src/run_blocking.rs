@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use crate::error::Result;
 use crate::frame::Entered;
-use crate::job::{Job, JobCell, Kind};
+use crate::job::{Job, JobCell, Kind, Polled};
 use crate::job_context::JobContext;
 use crate::scope::CoroutineScope;
 use crate::scope_body::ScopeBody;
@@ -82,7 +82,7 @@ where
     let outside = Entered::none();
     let result = corox_scheduler::block_on(|dispatcher| {
         let context = JobContext::new(Home::own(), None, dispatcher);
-        let (cell, _root) = JobCell::attach((), Kind::Blocking, context, None, location);
+        let (cell, _root) = JobCell::attach(Polled::new(), Kind::Blocking, context, None, location);
         let job = Job(cell);
         begun(&job);
         let body = body(CoroutineScope::of(job.clone()));

@@ -11,7 +11,7 @@ use crate::coroutine::end_with;
 use crate::driver::{Driver, Ended};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
-use crate::job::{Attached, Job, JobCell, Kind};
+use crate::job::{Attached, Job, JobCell, Kind, Polled};
 use crate::job_context::JobContext;
 use crate::probe::{Reason, WaitReason};
 use crate::scope::CoroutineScope;
@@ -181,7 +181,7 @@ pub(crate) fn open(
     outer: Option<FrameRef>,
     location: &'static Location<'static>,
 ) -> (Job, Option<Hold>) {
-    let (cell, attached) = JobCell::attach((), kind, context, parent, location);
+    let (cell, attached) = JobCell::attach(Polled::new(), kind, context, parent, location);
     if outer.is_none() {
         // A root: whoever polls it may be elsewhere, and its children are not watched one by one.
         cell.watch_runtime();
@@ -280,7 +280,7 @@ where
             end_with(this.job, failure, end.guard_panic);
         }
         if !this.job.is_completed() {
-            this.job.core().frame.waker.register(cx.waker());
+            this.job.register_waker(cx.waker());
             // The last child either sees the waker just registered, or is seen here.
             if !this.job.is_completed() {
                 this.reason.note(|| this.job.to_string());

@@ -239,7 +239,7 @@ impl Wake for Expiry {
     fn wake_by_ref(self: &Arc<Self>) {
         if self.deadline.is_none_or(|at| now(&self.dispatcher) < at) {
             self.woken_early.store(true, Ordering::Relaxed);
-            self.job.core().frame.waker.wake();
+            self.job.wake_body();
             return;
         }
         if self.job.is_completed() {

@@ -338,7 +338,7 @@ impl<T: Send + 'static> Future for Elsewhere<T> {
         let this = &mut *self;
         if let Some((hold, frame)) = &this.section {
             hold.note_poll();
-            frame.frame().waker.register(cx.waker());
+            frame.register(cx.waker());
         }
         if this.waiting.poll(&this.job, cx).is_pending() {
             this.reason.note(|| this.job.to_string());

@@ -37,12 +37,12 @@ const fn expected(allocations: usize, bytes: usize) -> Count {
 /// On the event loop of `run_blocking`.
 #[rustfmt::skip]
 const ON_THE_LOOP: &[Case] = &[
-    ("a launch", expected(1, 240), |s, n| Box::pin(launch(s, n))),
-    ("a launch of a body of 1000 bytes", expected(1, 1240), |s, n| Box::pin(launch_large(s, n))),
-    ("a launch that suspends once", expected(1, 240), |s, n| Box::pin(launch_that_suspends(s, n))),
-    ("a spawn and its await", expected(2, 376), |s, n| Box::pin(spawn_and_await(s, n))),
+    ("a launch", expected(1, 216), |s, n| Box::pin(launch(s, n))),
+    ("a launch of a body of 1000 bytes", expected(1, 1216), |s, n| Box::pin(launch_large(s, n))),
+    ("a launch that suspends once", expected(1, 216), |s, n| Box::pin(launch_that_suspends(s, n))),
+    ("a spawn and its await", expected(2, 352), |s, n| Box::pin(spawn_and_await(s, n))),
     ("coroutine_scope", expected(1, 176), |_, n| Box::pin(scope(n))),
-    ("coroutine_scope with a child", expected(3, 496), |_, n| Box::pin(scope_with_a_child(n))),
+    ("coroutine_scope with a child", expected(3, 472), |_, n| Box::pin(scope_with_a_child(n))),
     ("supervisor_scope", expected(1, 176), |_, n| Box::pin(supervisor(n))),
     ("non_cancellable", expected(1, 176), |_, n| Box::pin(shield(n))),
     ("with_timeout", expected(2, 288), |_, n| Box::pin(timeout(n))),
@@ -52,19 +52,19 @@ const ON_THE_LOOP: &[Case] = &[
     ("a cancel of a suspended child", expected(5, 333), |s, n| Box::pin(cancel(s, n))),
     ("a cancel of a child that has not begun", expected(5, 333), |s, n| Box::pin(cancel_at_once(s, n))),
     ("with_context to the same dispatcher", expected(1, 176), |_, n| Box::pin(context(n))),
-    ("with_context to another thread", expected(4, 576), |_, n| Box::pin(other_thread(n))),
+    ("with_context to another thread", expected(4, 552), |_, n| Box::pin(other_thread(n))),
     ("the other thread's part of that", expected(0, 0), |_, n| Box::pin(part_of_the_other_thread(n))),
     // What tokio allocates for its blocking thread is counted, too.
-    ("with_context to IO", expected(5, 832), |_, n| Box::pin(io(n))),
+    ("with_context to IO", expected(5, 808), |_, n| Box::pin(io(n))),
 ];
 
 /// On the only worker of a pool.
 #[rustfmt::skip]
 const ON_THE_POOL: &[Case] = &[
-    ("a launch", expected(1, 240), |s, n| Box::pin(launch(s, n))),
-    ("a launch that suspends once", expected(1, 240), |s, n| Box::pin(launch_that_suspends(s, n))),
-    ("a spawn and its await", expected(2, 376), |s, n| Box::pin(spawn_and_await(s, n))),
-    ("coroutine_scope with a child", expected(3, 496), |_, n| Box::pin(scope_with_a_child(n))),
+    ("a launch", expected(1, 216), |s, n| Box::pin(launch(s, n))),
+    ("a launch that suspends once", expected(1, 216), |s, n| Box::pin(launch_that_suspends(s, n))),
+    ("a spawn and its await", expected(2, 352), |s, n| Box::pin(spawn_and_await(s, n))),
+    ("coroutine_scope with a child", expected(3, 472), |_, n| Box::pin(scope_with_a_child(n))),
     ("with_timeout that suspends once", expected(2, 288), |_, n| Box::pin(timeout_that_suspends(n))),
     ("delay", expected(0, 0), |_, n| Box::pin(delays(n))),
     // The queue of those who yield is in blocks of so many.

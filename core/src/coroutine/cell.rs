@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use corox_scheduler::{Task, TaskBody, TaskCell, Wakeup};
@@ -29,13 +30,30 @@ impl<S, P> CoroutineCell<S, P> {
     }
 }
 
-impl<S: Slot, P: Send + 'static> Slot for CoroutineCell<S, P> {
+impl<S, P> Slot for CoroutineCell<S, P>
+where
+    S: Slot,
+    P: Future<Output = ()> + Send + 'static,
+{
     fn keeps_nothing(&self) -> bool {
         self.result.keeps_nothing()
     }
 
     fn discard(&self, job: &Job) {
         self.result.discard(job);
+    }
+
+    fn wake(&self, job: &Job) {
+        assert!(
+            std::ptr::addr_eq(&job.0.slot, self),
+            "the slot is that of another job"
+        );
+        let cell = Arc::as_ptr(&job.0).cast::<JobCell<Self>>();
+        // SAFETY: a coroutine's cell is nowhere but in a job's, and this one is in that of `job`; so that is of this type. The count that
+        // stands for this `Arc` is the one of `job`, which is borrowed longer than this lives.
+        #[allow(unsafe_code)]
+        let cell = ManuallyDrop::new(unsafe { Arc::from_raw(cell) });
+        Task::wake(&cell);
     }
 
     fn as_any(&self) -> &dyn Any {

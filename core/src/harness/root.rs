@@ -10,7 +10,7 @@ use super::{Watch, Watched};
 use crate::completable::body_less_in;
 use crate::context::CoroutineContext;
 use crate::error::{Error, Result};
-use crate::job::{Attached, Job, JobCell, Kind};
+use crate::job::{Attached, Job, JobCell, Kind, Polled};
 use crate::job_context::JobContext;
 use crate::scope::CoroutineScope;
 use crate::scope_builders::ScopeFuture;
@@ -33,7 +33,13 @@ impl Root {
         let watched = Watched { watch, free: false };
         let parent = context.job().cloned();
         let context = JobContext::of_set(home, Some(watched), context);
-        let (cell, attached) = JobCell::attach((), Kind::Test, context, parent.as_ref(), location);
+        let (cell, attached) = JobCell::attach(
+            Polled::new(),
+            Kind::Test,
+            context,
+            parent.as_ref(),
+            location,
+        );
         let job = Job(cell);
         if let Attached::Refused(cause) = attached {
             job.cancel_tree(cause);

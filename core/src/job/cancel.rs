@@ -123,14 +123,14 @@ impl Job {
             };
             match told.next() {
                 None => {
-                    job.wake(|| job.core().frame.waker.wake());
+                    job.wake(|| job.wake_body());
                     let (job, _) = stack.pop().expect("the entry that was just looked at");
                     // The one on which `cancel_tree` was called is ended by it, after the way up.
                     if !stack.is_empty() && job.core().kind.is_body_less() {
                         job.end_body_less();
                     }
                 }
-                Some(Told::Section(frame)) => job.wake(|| frame.frame().waker.wake()),
+                Some(Told::Section(frame)) => job.wake(|| frame.wake()),
                 Some(Told::Handler(handler)) => {
                     let own = if depth == 1 { &cause } else { &below };
                     handler.call_once(job, Some(own));

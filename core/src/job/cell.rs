@@ -18,9 +18,10 @@ use crate::job_context::JobContext;
 use crate::node_list::{Key, NodeList};
 use crate::probe;
 use crate::select::Ticket;
-use crate::shim::{AtomicU32, AtomicU64, Mutex};
+use crate::shim::{AtomicU32, AtomicU64, AtomicWaker, Mutex};
 
-/// The result of a job, in the job's own allocation: `()` or a [`ResultSlot`](crate::deferred::ResultSlot).
+/// The result of a job, in the job's own allocation, and by what its body is woken: `()` or a
+/// [`ResultSlot`](crate::deferred::ResultSlot), alone or in a coroutine's cell, or [`Polled`].
 pub(crate) trait Slot: Any + Send + Sync {
     /// Whether there is never anything for [`discard`](Slot::discard) to do.
     fn keeps_nothing(&self) -> bool {
@@ -30,8 +31,48 @@ pub(crate) trait Slot: Any + Send + Sync {
     /// Drops a value that was stored before the job was cancelled: nobody may see it any more.
     fn discard(&self, _job: &Job) {}
 
+    /// Wakes whoever polls the body of `job`, in which this is: for a cancellation, for the end of the last holder of its frame, for the
+    /// end of the children.
+    fn wake(&self, _job: &Job) {
+        if let Some(waker) = self.waker() {
+            waker.wake();
+        }
+    }
+
+    /// Where whoever polls the body leaves a waker. Not there, if there is no body, or if it is that of a task.
+    fn waker(&self) -> Option<&AtomicWaker> {
+        None
+    }
+
     /// For [`Job::slot`].
     fn as_any(&self) -> &dyn Any;
+}
+
+/// In the place of a result, for a job whose body is polled inside another one and gives its result there.
+pub(crate) struct Polled {
+    waker: AtomicWaker,
+}
+
+impl Polled {
+    pub(crate) fn new() -> Polled {
+        Polled {
+            waker: AtomicWaker::new(),
+        }
+    }
+}
+
+impl Slot for Polled {
+    fn keeps_nothing(&self) -> bool {
+        true
+    }
+
+    fn waker(&self) -> Option<&AtomicWaker> {
+        Some(&self.waker)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 impl Slot for () {

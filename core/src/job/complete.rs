@@ -218,7 +218,7 @@ impl Job {
                 job.tell_the_end(nodes);
             }
             if core.kind.is_polled_to_the_end() {
-                job.wake(|| core.frame.waker.wake());
+                job.wake(|| job.wake_body());
             }
             let Some(parent) = parent else { return };
             let child = {
@@ -244,7 +244,7 @@ impl Job {
                 Node::Select(ticket) => self.wake(|| {
                     ticket.claim();
                 }),
-                Node::Section(frame) => self.wake(|| frame.frame().waker.wake()),
+                Node::Section(frame) => self.wake(|| frame.wake()),
                 Node::Child(child) => drop(Ended(child)),
             }
         }

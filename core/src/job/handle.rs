@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::panic::Location;
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::cell::{JobCell, JobCore, Node, Slot};
 use super::state::{BODY_ENDED, CANCELLING, FINAL, JobState, STARTED};
@@ -62,6 +63,18 @@ impl Job {
     pub(crate) fn slot<S: Slot>(&self) -> &S {
         let slot = self.0.slot.as_any().downcast_ref();
         slot.expect("the handle of a job has the type of its result")
+    }
+
+    /// Wakes whoever polls the body.
+    pub(crate) fn wake_body(&self) {
+        self.0.slot.wake(self);
+    }
+
+    /// Leaves the waker for [`wake_body`](Job::wake_body); not in the job of a task, which is woken without one.
+    pub(crate) fn register_waker(&self, waker: &Waker) {
+        if let Some(own) = self.0.slot.waker() {
+            own.register(waker);
+        }
     }
 
     pub(crate) fn context(&self) -> &JobContext {

@@ -16,7 +16,7 @@ mod state;
 mod tally;
 
 pub(crate) use attach::Attached;
-pub(crate) use cell::{JobCell, JobCore, Kind, Node, Slot};
+pub(crate) use cell::{JobCell, JobCore, Kind, Node, Polled, Slot};
 pub use handle::Job;
 pub(crate) use join::Waiting;
 pub use join::{Join, join_all};
