@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
+use corox_core::error_protocol::{of_no_job, same_for_a_job};
 use corox_core::probe::{Reason, WaitReason, is_installed};
 use corox_core::waiters_protocol::report_panic;
 use corox_core::{Error, Job};
@@ -158,6 +159,7 @@ impl<T> Shared<T> {
     /// C-7, C-8: no more sends; who waits for an element is told in order, and what is there stays.
     pub(crate) fn close(&self, cause: Option<Error>) -> (bool, FirstPanic) {
         let mut panics = FirstPanic::default();
+        cause.iter().for_each(of_no_job);
         let (before, receivers, handler) = {
             let mut state = self.state.lock();
             if state.is_closed() {
@@ -182,6 +184,7 @@ impl<T> Shared<T> {
     /// C-9: as `close`, and nothing is kept. `false` if it was closed before, whose cause stays.
     pub(crate) fn cancel(&self, cause: Error) -> (bool, FirstPanic) {
         let mut panics = FirstPanic::default();
+        of_no_job(&cause);
         let (was_open, before, producer);
         let (first, handler, put_back, buffer, senders, receivers);
         {
@@ -226,7 +229,7 @@ impl<T> Shared<T> {
             panics.run(self.made, || handler(first.as_ref()));
         }
         if let Some(producer) = producer {
-            producer.cancel_with(cause);
+            producer.cancel_with(same_for_a_job(&cause));
         }
         drop(before);
         (was_open, panics)
@@ -261,7 +264,10 @@ impl<T> Shared<T> {
             };
             cause.clone()
         };
-        job.cancel_with(cause.unwrap_or_else(|| Error::cancellation("the channel was cancelled")));
+        job.cancel_with(match cause {
+            Some(cause) => same_for_a_job(&cause),
+            None => Error::cancellation("the channel was cancelled"),
+        });
     }
 
     pub(crate) fn unlink(&self) {

@@ -119,6 +119,36 @@ fn a_cancelled_or_dropped_receiver_cancels_the_producer() {
     }
 }
 
+/// Several receive: one of them cancels the channel, and the others end as cancelled. That is no failure, though it is one and
+/// the same error for all of them, and for the producer.
+#[test]
+fn the_other_receivers_of_a_cancelled_producer_end_quietly() {
+    run_test(async |t| {
+        let plain = Channel::new(0);
+        let numbers = t.produce(0, async |producer| {
+            delay(ms(10)).await;
+            Ok(producer.send(1_u32).await?)
+        });
+        let others = [0, 1].map(|_| {
+            let (plain, numbers) = (plain.clone(), numbers.clone());
+            [
+                t.launch(async move { Ok(plain.receive().await?) }),
+                t.launch(async move {
+                    numbers.receive().await?;
+                    Ok(())
+                }),
+            ]
+        });
+        t.run_current().await;
+        plain.cancel();
+        numbers.cancel_with(Error::cancellation("enough"));
+        t.run_current().await;
+        assert!(others.as_flattened().iter().all(Job::is_cancelled));
+        assert!(t.is_active());
+        Ok(())
+    });
+}
+
 /// C-18: from the side of the coroutine; what was sent stays.
 #[test]
 fn a_cancelled_producer_leaves_what_it_has_sent() {

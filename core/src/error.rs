@@ -460,7 +460,9 @@ impl Error {
     /// The job that was cancelled with this error first.
     pub(crate) fn origin(&self) -> Option<u64> {
         match &self.0.kind {
-            Kind::Cancellation { origin, .. } => origin.get().copied(),
+            Kind::Cancellation { origin, .. } => {
+                origin.get().copied().filter(|&origin| origin != NO_JOB)
+            }
             _ => None,
         }
     }
@@ -705,6 +707,37 @@ impl fmt::Debug for Carried {
 impl StdError for Carried {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.0.source()
+    }
+}
+
+/// In place of the number of a job.
+const NO_JOB: u64 = 0;
+
+/// Has `error` be the cancellation of no job from now on, unless it is that of one already: of a channel, whose users may all let
+/// it escape. Else the first to do so would be where it comes from, and for the others it would be that of another coroutine.
+pub fn of_no_job(error: &Error) {
+    error.set_origin(NO_JOB);
+}
+
+/// The same cancellation for a job.
+#[must_use]
+pub fn same_for_a_job(error: &Error) -> Error {
+    match &error.0.kind {
+        Kind::Cancellation {
+            message,
+            cause,
+            timeout,
+            ..
+        } => Error::at(
+            error.0.arose,
+            Kind::Cancellation {
+                message: message.clone(),
+                cause: cause.clone(),
+                timeout: *timeout,
+                origin: OnceLock::new(),
+            },
+        ),
+        _ => error.clone(),
     }
 }
 
