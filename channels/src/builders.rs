@@ -357,6 +357,19 @@ impl<T> ProducerScope<T> {
         self.channel.try_send(element)
     }
 
+    /// As [`Channel::on_send`]; see the example of [`Channel::on_send`].
+    pub fn on_send(&self, element: T) -> crate::on_send::OnSend<'_, T> {
+        self.channel.on_send(element)
+    }
+
+    /// As [`Channel::on_send_from`]; see the example of [`Channel::on_send_from`].
+    pub fn on_send_from<'a>(
+        &'a self,
+        element: &'a mut Option<T>,
+    ) -> crate::on_send::OnSendFrom<'a, T> {
+        self.channel.on_send_from(element)
+    }
+
     /// Waits until the channel is closed or cancelled, and calls `cleanup` then; also if the coroutine is cancelled before. For a
     /// producer whose elements come from callbacks, which `cleanup` unregisters.
     ///
@@ -492,5 +505,15 @@ impl<T> ActorScope<T> {
     #[track_caller]
     pub fn next(&self) -> crate::receiving::Next<'_, T> {
         self.mailbox.next()
+    }
+
+    /// As [`Channel::on_receive`]; see the example of [`Channel::on_receive`].
+    pub fn on_receive(&self) -> crate::on_receive::OnReceive<'_, T> {
+        self.mailbox.on_receive()
+    }
+
+    /// As [`Channel::on_receive_catching`]; see the example of [`Channel::on_receive_catching`].
+    pub fn on_receive_catching(&self) -> crate::on_receive::OnReceiveCatching<'_, T> {
+        self.mailbox.on_receive_catching()
     }
 }
