@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use corox::{
-    CompletableJob, ContextElement, CoroutineContext, CoroutineName, DEFAULT, FinallyExt,
-    GlobalScope, IO, NonCancellable, Result, coroutine_scope, delay, is_active, join_all,
-    suspend_cancellable, with_context,
+    Capacity, Channel, CompletableJob, ContextElement, CoroutineContext, CoroutineName, DEFAULT,
+    FinallyExt, GlobalScope, IO, NonCancellable, Result, coroutine_scope, delay, is_active,
+    join_all, suspend_cancellable, with_context, with_timeout_or_none,
 };
 use corox_test::run_test;
 
@@ -265,4 +265,57 @@ fn cookbook_inner_cancellation_ends_the_child_and_not_its_parent() {
         "{marks}"
     );
     assert!(after.len() >= 14 && !after.contains('+'), "{after}");
+}
+
+// ---- channels
+
+/// `cookbook-channel-close` without the close. As long as the receiver has the channel itself, no end of the sender closes it; the
+/// ends of a split channel do.
+#[test]
+fn cookbook_channel_no_close_waits_for_ever() {
+    run_test(async |t| {
+        let channel = Channel::new(Capacity::Rendezvous);
+        let numbers = channel.clone();
+        let sender = t.launch(async move {
+            numbers.send(1).await?;
+            delay(ms(100)).await;
+            Ok(numbers.send(2).await?)
+        });
+        let mut seen = Vec::new();
+        let ended = with_timeout_or_none(ms(60_000), async |_| {
+            while let Some(n) = channel.next().await? {
+                seen.push(n);
+            }
+            Ok(())
+        });
+        assert_eq!(ended.await?, None);
+        assert!(sender.is_completed());
+        assert_eq!(seen, [1, 2]);
+
+        let (tx, rx) = Channel::new(Capacity::Rendezvous).split();
+        t.launch(async move {
+            tx.send(1).await?;
+            delay(ms(100)).await;
+            Ok(tx.send(2).await?)
+        });
+        assert_eq!(rx.to_vec().await?, [1, 2]);
+        assert_eq!(t.current_time(), ms(60_100));
+        Ok(())
+    });
+}
+
+#[test]
+fn cookbook_buffer_kinds_differ_in_what_they_accept_while_nobody_receives() {
+    let accepted = |capacity| {
+        let channel = Channel::new(capacity);
+        let mut accepted = 0;
+        while accepted < 1000 && channel.try_send(accepted).is_ok() {
+            accepted += 1;
+        }
+        (accepted, channel.try_receive().ok())
+    };
+    assert_eq!(accepted(Capacity::Rendezvous), (0, None));
+    assert_eq!(accepted(Capacity::Exactly(3)), (3, Some(0)));
+    assert_eq!(accepted(Capacity::Unlimited), (1000, Some(0)));
+    assert_eq!(accepted(Capacity::Conflated), (1000, Some(999)));
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use corox::{
-    CoroutineScope, Error, FinallyExt, GlobalScope, NonCancellable, Result, await_all,
-    await_first_success, coroutine_scope, delay, supervisor_scope, yield_now,
+    Capacity, Channel, ChannelBuilders, CoroutineScope, Error, FinallyExt, GlobalScope,
+    NonCancellable, Result, await_all, await_first_success, coroutine_scope, delay,
+    supervisor_scope, with_timeout_or_none, yield_now,
 };
 use corox_test::{EventLog, TestScope, run_test};
 
@@ -305,6 +306,71 @@ fn parallel_cdn_cancels_the_other_mirrors_before_it_returns() {
         let events = log.take();
         assert_eq!(events.len(), 4);
         assert_eq!(events.last().map(String::as_str), Some("returned"));
+        Ok(())
+    });
+}
+
+/// Who expects as many answers as there were calls waits for ever when a call fails. The channel of a producer is closed when all its
+/// children have ended, and needs no count.
+#[test]
+fn parallel_flow_channel_hang_needs_no_count_with_a_producer() {
+    const USERS: [(u64, StdResult<&str, &str>); 3] =
+        [(300, Ok("a")), (100, Err("no b")), (200, Ok("c"))];
+
+    async fn get_user(
+        (after, answer): (u64, StdResult<&'static str, &'static str>),
+    ) -> Result<&'static str> {
+        delay(ms(after)).await;
+        answer.map_err(Error::msg)
+    }
+
+    async fn counted(
+        users: &[(u64, StdResult<&'static str, &'static str>)],
+        seen: &mut Vec<&'static str>,
+    ) -> Result<()> {
+        coroutine_scope(async |scope| {
+            let channel = Channel::new(Capacity::Unlimited);
+            for user in users.iter().copied() {
+                let channel = channel.clone();
+                scope.launch(async move {
+                    if let Ok(user) = get_user(user).await {
+                        channel.send(user).await?;
+                    }
+                    Ok(())
+                });
+            }
+            for _ in users {
+                seen.push(channel.receive().await?);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    run_test(async |t| {
+        let mut seen = Vec::new();
+        counted(&[USERS[0], USERS[2]], &mut seen).await?;
+        assert_eq!(seen, ["c", "a"], "in the order of their answers");
+        seen.clear();
+        let limit = ms(60_000);
+        let hangs = with_timeout_or_none(limit, async |_| counted(&USERS, &mut seen).await);
+        assert_eq!(hangs.await?, None);
+        assert_eq!(seen, ["c", "a"]);
+        let begin = t.current_time();
+
+        let users = t.produce(Capacity::Unlimited, async |producer| {
+            for user in USERS {
+                let channel = producer.channel().clone();
+                producer.launch(async move {
+                    if let Ok(user) = get_user(user).await {
+                        channel.send(user).await?;
+                    }
+                    Ok(())
+                });
+            }
+        });
+        assert_eq!(users.to_vec().await?, ["c", "a"]);
+        assert_eq!(t.current_time() - begin, ms(300));
         Ok(())
     });
 }

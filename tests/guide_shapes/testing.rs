@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use corox::{
-    CoroutineScope, Error, MAIN, await_cancellation, delay, set_main, with_context, with_timeout,
+    Capacity, Channel, CoroutineScope, Error, MAIN, await_cancellation, delay, set_main,
+    with_context, with_timeout,
 };
 use corox_test::{StandardTestDispatcher, TestScheduler, TestScope, run_test};
 
@@ -186,4 +187,29 @@ fn test_uncaught_child_fails_the_test_at_its_end() {
     });
     assert!(end_of_body.load(Ordering::Relaxed));
     assert!(text.contains("the child is broken"), "{text}");
+}
+
+/// What a test needs while it runs, and does not wait for.
+#[test]
+fn test_background_scope_is_cancelled_when_the_test_ends() {
+    let producer = Arc::new(Mutex::new(None));
+    let kept = producer.clone();
+    run_test(async move |t| {
+        let channel = Channel::new(Capacity::Rendezvous);
+        let numbers = channel.clone();
+        let job = t.background_scope().launch(async move {
+            for n in 0.. {
+                numbers.send(n).await?;
+            }
+            Ok(())
+        });
+        *kept.lock().unwrap() = Some(job);
+        for n in 0..100 {
+            assert_eq!(channel.receive().await?, n);
+        }
+        assert_eq!(t.current_time(), Duration::ZERO);
+        Ok(())
+    });
+    let job = producer.lock().unwrap().take().expect("it was launched");
+    assert!(job.is_cancelled() && job.is_completed());
 }

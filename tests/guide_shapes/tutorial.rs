@@ -14,9 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use corox::{
-    CompletableDeferred, CoroutineContext, CoroutineScope, DEFAULT, Dispatcher, GlobalScope,
-    Result, await_all, coroutine_scope, delay, run_blocking, set_debug_mode, thread_label,
-    yield_now,
+    Capacity, Channel, CompletableDeferred, CoroutineContext, CoroutineScope, DEFAULT, Dispatcher,
+    GlobalScope, Result, await_all, coroutine_scope, delay, run_blocking, set_debug_mode,
+    thread_label, yield_now,
 };
 use corox_test::{EventLog, StandardTestDispatcher, run_test};
 
@@ -356,6 +356,93 @@ fn tutorial_virtual_default_takes_real_time_and_leaves_the_virtual_clock_where_i
         assert!(done.load(Ordering::Relaxed));
         assert!(begin.elapsed() >= ms(100));
         assert_eq!(t.current_time(), Duration::ZERO);
+        Ok(())
+    });
+}
+
+// ---- channels
+
+/// Sends 1, 2 and so on, each noted when its send has returned.
+fn send_and_note(t: &CoroutineScope, channel: &Channel<u32>, count: u32) -> EventLog {
+    let (log, channel) = (EventLog::new(), channel.clone());
+    let sent = log.clone();
+    t.launch(async move {
+        for n in 1..=count {
+            channel.send(n).await?;
+            sent.add(format!("sent {n}"));
+        }
+        Ok(())
+    });
+    log
+}
+
+#[test]
+fn tutorial_channel_unlimited_a_send_never_waits_and_a_receive_does() {
+    run_test(async |t| {
+        let channel = Channel::new(Capacity::Unlimited);
+        let waits = t.spawn({
+            let channel = channel.clone();
+            async move { Ok(channel.receive().await?) }
+        });
+        t.run_current().await;
+        assert!(!waits.job().is_completed(), "the channel is empty");
+        let log = send_and_note(&t, &channel, 1000);
+        t.run_current().await;
+        assert_eq!(log.take().len(), 1000);
+        assert_eq!(waits.await?, 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn tutorial_channel_buffered_a_send_waits_while_the_buffer_is_full() {
+    run_test(async |t| {
+        let channel = Channel::new(2);
+        let log = send_and_note(&t, &channel, 4);
+        t.run_current().await;
+        log.assert(["sent 1", "sent 2"]);
+        assert_eq!(channel.receive().await?, 1);
+        t.run_current().await;
+        log.assert(["sent 1", "sent 2", "sent 3"]);
+        assert_eq!((channel.receive().await?, channel.receive().await?), (2, 3));
+        t.run_current().await;
+        log.assert(["sent 1", "sent 2", "sent 3", "sent 4"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn tutorial_channel_rendezvous_each_side_waits_for_the_other() {
+    run_test(async |t| {
+        let channel = Channel::new(Capacity::Rendezvous);
+        let log = send_and_note(&t, &channel, 2);
+        t.run_current().await;
+        log.assert([] as [&str; 0]);
+        assert_eq!(channel.receive().await?, 1);
+        t.run_current().await;
+        log.assert(["sent 1"]);
+        assert_eq!(channel.receive().await?, 2);
+        let first = t.spawn({
+            let channel = channel.clone();
+            async move { Ok(channel.receive().await?) }
+        });
+        t.run_current().await;
+        assert!(!first.job().is_completed(), "nobody sends");
+        channel.send(3).await?;
+        assert_eq!(first.await?, 3);
+        Ok(())
+    });
+}
+
+#[test]
+fn tutorial_channel_conflated_keeps_the_newest_and_a_send_never_waits() {
+    run_test(async |t| {
+        let channel = Channel::new(Capacity::Conflated);
+        let log = send_and_note(&t, &channel, 5);
+        t.run_current().await;
+        assert_eq!(log.take().len(), 5);
+        assert_eq!(channel.receive().await?, 5);
+        assert!(channel.is_empty());
         Ok(())
     });
 }

@@ -4,9 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use corox::{
-    CompletableDeferred, CoroutineContext, CoroutineName, CoroutineScope, DEFAULT, Dispatcher,
-    ExceptionHandler, FinallyExt, GlobalScope, Result, SupervisorJob, catch_cancellation,
-    coroutine_scope, delay, is_active, with_context,
+    Capacity, Channel, ChannelBuilders, CompletableDeferred, CoroutineContext, CoroutineName,
+    CoroutineScope, DEFAULT, Dispatcher, ExceptionHandler, FinallyExt, GlobalScope, Receiver,
+    Result, SupervisorJob, catch_cancellation, coroutine_scope, delay, is_active, with_context,
 };
 
 use super::context::{context_01, context_02};
@@ -19,6 +19,10 @@ cases! {
     "cookbook-global-request" cookbook_global_request "A coroutine of GlobalScope is nobody's child";
     "cookbook-dispatchers" context_01 "The dispatcher chooses the thread: the program of context-01";
     "cookbook-unconfined" context_02 "Unconfined against confined: the program of context-02";
+    "cookbook-channel-close" cookbook_channel_close "A channel that is closed ends the loop, after all that was sent before";
+    "cookbook-pipeline-map" cookbook_pipeline_map "A coroutine that produces, and one that doubles";
+    "cookbook-fan-out" cookbook_fan_out "Three receive from one channel until it is cancelled";
+    "cookbook-fan-in" cookbook_fan_in "Three send into one channel until it is closed";
     "cookbook-sequence-blocks" cookbook_sequence_blocks "An iterator that blocks leaves nobody else a turn";
     "cookbook-global-no-handler" cookbook_global_no_handler "What becomes of the failures of launch and spawn outside of any scope";
     "cookbook-exception-handler" cookbook_exception_handler "A handler gets the failure of launch; that of spawn ends who awaits it";
@@ -114,6 +118,117 @@ async fn cookbook_global_request(scope: CoroutineScope) -> Result<()> {
     request.cancel();
     delay(Duration::from_millis(1000)).await;
     println!("main: Who has survived request cancellation?");
+    Ok(())
+}
+
+async fn cookbook_channel_close(scope: CoroutineScope) -> Result<()> {
+    let channel = Channel::new(Capacity::Rendezvous);
+    let numbers = channel.clone();
+    scope.launch(async move {
+        numbers.send(1).await?;
+        delay(Duration::from_millis(100)).await;
+        numbers.send(2).await?;
+        numbers.close();
+        Ok(())
+    });
+    while let Some(number) = channel.next().await? {
+        print!("{number} ");
+    }
+    println!("Consumed!");
+    Ok(())
+}
+
+fn produce_numbers(scope: &CoroutineScope) -> Receiver<u32> {
+    scope.produce(Capacity::Rendezvous, async |producer| {
+        for number in 1..=10 {
+            producer.send(number).await?;
+            delay(Duration::from_millis(400)).await;
+        }
+        Ok(())
+    })
+}
+
+async fn cookbook_pipeline_map(scope: CoroutineScope) -> Result<()> {
+    fn map(
+        scope: &CoroutineScope,
+        numbers: Receiver<u32>,
+        mapper: impl Fn(u32) -> u32 + Send + 'static,
+    ) -> Receiver<u32> {
+        scope.produce(Capacity::Rendezvous, async move |producer| {
+            while let Some(number) = numbers.next().await? {
+                producer.send(mapper(number)).await?;
+            }
+            Ok(())
+        })
+    }
+
+    let numbers = produce_numbers(&scope);
+    let doubled = map(&scope, numbers, |number| number * 2);
+    while let Some(number) = doubled.next().await? {
+        println!("{number}");
+    }
+    println!("Done!");
+    Ok(())
+}
+
+async fn cookbook_fan_out(scope: CoroutineScope) -> Result<()> {
+    async fn number_processor(id: u32, numbers: Receiver<u32>) -> Result<()> {
+        while let Some(number) = numbers.next().await? {
+            println!("Processor #{id} received {number}");
+        }
+        Ok(())
+    }
+
+    let numbers = produce_numbers(&scope);
+    for id in 1..=3 {
+        scope.launch(number_processor(id, numbers.clone()));
+    }
+    scope.launch(async move {
+        delay(Duration::from_millis(2000)).await;
+        numbers.cancel();
+    });
+    Ok(())
+}
+
+async fn cookbook_fan_in(scope: CoroutineScope) -> Result<()> {
+    #[derive(Clone, Copy)]
+    enum Value {
+        Text(&'static str),
+        Number(u32),
+    }
+
+    async fn send_to_channel(channel: Channel<Value>, value: Value, time: Duration) -> Result<()> {
+        while is_active() && !channel.is_closed_for_send() {
+            delay(time).await;
+            if !channel.is_closed_for_send() {
+                channel.send(value).await?;
+            }
+        }
+        Ok(())
+    }
+
+    let channel = Channel::new(Capacity::Rendezvous);
+    let senders = [
+        (Value::Text("ONE"), 200),
+        (Value::Text("TWO"), 400),
+        (Value::Number(1), 500),
+    ];
+    for (value, time) in senders {
+        let time = Duration::from_millis(time);
+        scope.launch(send_to_channel(channel.clone(), value, time));
+    }
+    let closed = channel.clone();
+    scope.launch(async move {
+        delay(Duration::from_millis(3000)).await;
+        closed.close();
+    });
+    while let Some(value) = channel.next().await? {
+        match value {
+            Value::Text(text) => println!("{text}"),
+            Value::Number(number) => println!("{number}"),
+        }
+    }
+    println!("Done!");
     Ok(())
 }
 

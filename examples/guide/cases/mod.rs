@@ -2,12 +2,14 @@
 
 mod basics;
 mod cancellation;
+mod channels;
 mod composing;
 mod context;
 mod cookbook;
 mod failures;
 mod parallel;
 mod readme;
+mod select;
 mod testing;
 mod tutorial;
 
@@ -22,7 +24,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         cancellation::CASES,
         composing::CASES,
         context::CASES,
+        channels::CASES,
         failures::CASES,
+        select::CASES,
         testing::CASES,
         cookbook::CASES,
         parallel::CASES,

@@ -1,17 +1,20 @@
 //! The tutorial: the contributors of all repositories of an organisation, loaded in several ways.
 
 mod aggregate;
+mod loaders;
 mod service;
 
 use std::time::Duration;
 
 use corox::{
-    CoroutineScope, DEFAULT, Deferred, Result, await_all, coroutine_scope, delay, thread_label,
+    Capacity, Channel, CoroutineScope, DEFAULT, Deferred, Result, await_all, coroutine_scope,
+    delay, thread_label,
 };
 use corox_test::run_test;
 use tokio::time::Instant;
 
 use self::aggregate::aggregate;
+use self::loaders::{load_channels, load_concurrent, load_progress, load_suspending};
 use self::service::{MockService, ORG, User};
 
 cases! {
@@ -23,8 +26,11 @@ cases! {
     "tutorial-task5-concurrent" tutorial_task5_concurrent "All requests at the same time";
     "tutorial-task5-default-dispatcher" tutorial_task5_default_dispatcher "And on the threads of the shared pool";
     "tutorial-task6-progress" tutorial_task6_progress "What is there so far is shown after each request";
+    "tutorial-channel-log" tutorial_channel_log "Two send into a channel without a buffer, and one receives";
+    "tutorial-task7-channels" tutorial_task7_channels "All requests at the same time, and what is there so far is shown after each";
     "tutorial-virtual-suspend" fn tutorial_virtual_suspend "In a test a delay takes no time, and the clock says that it did";
     "tutorial-virtual-launch" fn tutorial_virtual_launch "Nor in a coroutine that the tested function launches";
+    "tutorial-task8" fn tutorial_task8 "The loaders in tests, which say exactly when what is there";
 }
 
 async fn tutorial_task1_aggregate(_: CoroutineScope) -> Result<()> {
@@ -36,16 +42,8 @@ async fn tutorial_task1_aggregate(_: CoroutineScope) -> Result<()> {
 }
 
 async fn tutorial_task4_suspend(_: CoroutineScope) -> Result<()> {
-    async fn load_contributors(service: MockService) -> Result<Vec<User>> {
-        let mut users = Vec::new();
-        for repo in service.get_org_repos().await? {
-            users.extend(service.get_repo_contributors(repo).await?);
-        }
-        Ok(aggregate(users))
-    }
-
     let begin = Instant::now();
-    for user in load_contributors(MockService).await? {
+    for user in load_suspending(MockService).await? {
         println!("{} {}", user.login, user.contributions);
     }
     println!("Completed in {} ms", begin.elapsed().as_millis());
@@ -102,20 +100,8 @@ async fn tutorial_await_all(scope: CoroutineScope) -> Result<()> {
 }
 
 async fn tutorial_task5_concurrent(_: CoroutineScope) -> Result<()> {
-    async fn load_contributors(service: MockService) -> Result<Vec<User>> {
-        coroutine_scope(async |scope| {
-            let repos = service.get_org_repos().await?;
-            let deferreds: Vec<_> = repos
-                .into_iter()
-                .map(|repo| scope.spawn(service.get_repo_contributors(repo)))
-                .collect();
-            Ok(aggregate(await_all(deferreds).await?.concat()))
-        })
-        .await
-    }
-
     let begin = Instant::now();
-    for user in load_contributors(MockService).await? {
+    for user in load_concurrent(MockService).await? {
         println!("{} {}", user.login, user.contributions);
     }
     println!("Completed in {} ms", begin.elapsed().as_millis());
@@ -153,22 +139,45 @@ async fn tutorial_task5_default_dispatcher(_: CoroutineScope) -> Result<()> {
 }
 
 async fn tutorial_task6_progress(_: CoroutineScope) -> Result<()> {
-    async fn load_contributors(
-        service: MockService,
-        mut update_results: impl AsyncFnMut(&[User], bool) -> Result<()>,
-    ) -> Result<()> {
-        let repos = service.get_org_repos().await?;
-        let mut all = Vec::new();
-        for (i, repo) in repos.iter().enumerate() {
-            all.extend(service.get_repo_contributors(*repo).await?);
-            all = aggregate(all);
-            update_results(&all, i == repos.len() - 1).await?;
-        }
+    let begin = Instant::now();
+    load_progress(MockService, async |_, completed| {
+        println!("{} {completed}", begin.elapsed().as_millis());
         Ok(())
+    })
+    .await
+}
+
+async fn tutorial_channel_log(scope: CoroutineScope) -> Result<()> {
+    fn log(text: &str) {
+        println!("[{}] {text}", thread_label());
     }
 
+    let channel = Channel::new(Capacity::Rendezvous);
+    let [a, b] = [channel.clone(), channel.clone()];
+    scope.launch(async move {
+        a.send("A1").await?;
+        a.send("A2").await?;
+        log("A done");
+        Ok(())
+    });
+    scope.launch(async move {
+        b.send("B1").await?;
+        log("B done");
+        Ok(())
+    });
+    scope.launch(async move {
+        for _ in 0..3 {
+            let text = channel.receive().await?;
+            log(text);
+        }
+        Ok(())
+    });
+    Ok(())
+}
+
+async fn tutorial_task7_channels(_: CoroutineScope) -> Result<()> {
     let begin = Instant::now();
-    load_contributors(MockService, async |_, completed| {
+    load_channels(MockService, async |_, completed| {
         println!("{} {completed}", begin.elapsed().as_millis());
         Ok(())
     })
@@ -206,6 +215,55 @@ fn tutorial_virtual_launch() {
         bar().await?;
         println!("{} ms", real.elapsed().as_millis());
         println!("{} ms", (t.current_time() - virtual_begin).as_millis());
+        Ok(())
+    });
+}
+
+fn tutorial_task8() {
+    let all = aggregate(ORG.iter().flat_map(|project| project.contributors.to_vec()));
+    run_test(async |t| {
+        assert_eq!(load_suspending(MockService).await?, all);
+        println!("suspend {}", t.current_time().as_millis());
+        Ok(())
+    });
+    run_test(async |t| {
+        assert_eq!(load_concurrent(MockService).await?, all);
+        println!("concurrent {}", t.current_time().as_millis());
+        Ok(())
+    });
+    // Which repositories have been loaded after each step: one after the other, and in the order of their answers.
+    let steps = |order: [usize; 3]| {
+        [1, 2, 3].map(|loaded| {
+            let projects = order[..loaded].iter().map(|&i| &ORG[i]);
+            aggregate(projects.flat_map(|project| project.contributors.to_vec()))
+        })
+    };
+    run_test(async |t| {
+        let mut shown = Vec::new();
+        print!("progress");
+        let update = async |users: &[User], completed| {
+            shown.push(users.to_vec());
+            assert_eq!(completed, shown.len() == 3);
+            print!(" {}", t.current_time().as_millis());
+            Ok(())
+        };
+        load_progress(MockService, update).await?;
+        println!();
+        assert_eq!(shown, steps([0, 1, 2]));
+        Ok(())
+    });
+    run_test(async |t| {
+        let mut shown = Vec::new();
+        print!("channels");
+        let update = async |users: &[User], completed| {
+            shown.push(users.to_vec());
+            assert_eq!(completed, shown.len() == 3);
+            print!(" {}", t.current_time().as_millis());
+            Ok(())
+        };
+        load_channels(MockService, update).await?;
+        println!();
+        assert_eq!(shown, steps([2, 0, 1]));
         Ok(())
     });
 }
