@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const VARIANTS: [&str; 7] = [
+const VARIANTS: [&str; 8] = [
     "blocking",
     "background",
     "callbacks",
@@ -16,6 +16,7 @@ const VARIANTS: [&str; 7] = [
     "concurrent",
     "not_cancellable",
     "progress",
+    "channels",
 ];
 /// A small and quick organisation.
 const SMALL: [&str; 4] = ["--repos", "6", "--latency", "1-5"];
@@ -59,7 +60,8 @@ fn only_the_concurrent_variants_have_several_requests_in_flight() {
     let output = run(&["--repos", "6", "--latency", "40-40"]);
     let table = stdout(&output);
     for variant in VARIANTS {
-        let concurrent = ["callbacks", "concurrent", "not_cancellable"].contains(&variant);
+        let concurrent =
+            ["callbacks", "concurrent", "not_cancellable", "channels"].contains(&variant);
         assert_eq!(row(&table, variant).in_flight > 1, concurrent, "{table}");
     }
 }
@@ -78,10 +80,10 @@ fn without_a_terminal_progress_is_plain_lines() {
             assert!(progress.contains(&line), "no {line:?} in {progress}");
         }
     }
-    assert!(
-        progress.contains("progress: 6 of 6 repositories, 200 contributors so far"),
-        "{progress}"
-    );
+    for variant in ["progress", "channels"] {
+        let line = format!("{variant}: 6 of 6 repositories, 200 contributors so far");
+        assert!(progress.contains(&line), "no {line:?} in {progress}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ them. Without --api it starts a server of its own on the loopback interface.
 Usage: contributors [OPTIONS]
 
   --variant NAME   run only this one: blocking, background, callbacks, suspending,
-                   concurrent, not_cancellable, progress
+                   concurrent, not_cancellable, progress, channels
   --grace MS       after Ctrl-C, exit within this many milliseconds (default 200)
 
 The own server:

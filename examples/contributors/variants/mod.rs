@@ -3,6 +3,7 @@
 mod background;
 mod blocking;
 mod callbacks;
+mod channels;
 mod concurrent;
 mod not_cancellable;
 mod progress;
@@ -24,11 +25,12 @@ pub(crate) enum Variant {
     Concurrent,
     NotCancellable,
     Progress,
+    Channels,
 }
 
 impl Variant {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Blocking,
         Self::Background,
         Self::Callbacks,
@@ -36,6 +38,7 @@ impl Variant {
         Self::Concurrent,
         Self::NotCancellable,
         Self::Progress,
+        Self::Channels,
     ];
 
     /// The name in the table and on the command line.
@@ -48,6 +51,7 @@ impl Variant {
             Self::Concurrent => "concurrent",
             Self::NotCancellable => "not_cancellable",
             Self::Progress => "progress",
+            Self::Channels => "channels",
         }
     }
 
@@ -65,6 +69,7 @@ impl Variant {
             Self::Concurrent => concurrent::load(github, progress).await,
             Self::NotCancellable => not_cancellable::load(github, progress).await,
             Self::Progress => progress::load(github, progress).await,
+            Self::Channels => channels::load(github, progress).await,
         }
     }
 }
