@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use corox_core::error_protocol::cancellation_at;
 use corox_core::probe::{Reason, WaitReason};
-use corox_core::{
-    CoroutineContext, CoroutineScope, Error, Job, JobState, LaunchOutput, Launcher, Result,
-};
+use corox_core::{CoroutineContext, CoroutineScope, Job, JobState, LaunchOutput, Launcher, Result};
 use futures_util::task::AtomicWaker;
 
 use crate::capacity::Capacity;
@@ -169,11 +168,12 @@ pub trait ChannelBuilders: sealed::Sealed {
             channel.shared.start_with(&job);
         }
         let sender = Sender::of(&channel.shared);
+        let location = job.location();
         job.on_cancelling(move |cause| {
             let cause = match cause {
-                None => Error::cancellation("the actor has ended"),
+                None => cancellation_at(location, "the actor has ended", None),
                 Some(cause) if cause.is_cancellation() => cause.clone(),
-                Some(cause) => Error::cancellation_caused_by("the actor has failed", cause.clone()),
+                failure => cancellation_at(location, "the actor has failed", failure.cloned()),
             };
             let (_, panics) = channel.shared.cancel(cause);
             panics.resume();

@@ -2,7 +2,8 @@
 
 use std::future::Future;
 
-use corox_core::{Error, Result};
+use corox_core::Result;
+use corox_core::error_protocol::cancellation_at;
 
 use crate::channel::Channel;
 use crate::shared::Shared;
@@ -13,17 +14,17 @@ struct CancelOnExit<'a, T>(&'a Shared<T>);
 
 impl<T> CancelOnExit<'_, T> {
     /// The regular exit.
-    #[track_caller]
     fn exit<R>(self, result: &Result<R>) {
         let shared = self.0;
         std::mem::forget(self);
-        let cause = match result {
-            Ok(_) => Error::cancellation("the consumer of the channel has ended"),
-            Err(failure) => Error::cancellation_caused_by(
+        let (message, failure) = match result {
+            Ok(_) => ("the consumer of the channel has ended", None),
+            Err(failure) => (
                 "the consumer of the channel has failed",
-                failure.clone(),
+                Some(failure.clone()),
             ),
         };
+        let cause = cancellation_at(shared.made(), message, failure);
         let (_, panics) = shared.cancel(cause);
         panics.resume();
     }
@@ -31,7 +32,8 @@ impl<T> CancelOnExit<'_, T> {
 
 impl<T> Drop for CancelOnExit<'_, T> {
     fn drop(&mut self) {
-        let cause = Error::cancellation("the consumer of the channel was cancelled");
+        let message = "the consumer of the channel was cancelled";
+        let cause = cancellation_at(self.0.made(), message, None);
         let (_, panics) = self.0.cancel(cause);
         panics.report(self.0.made());
     }
@@ -53,7 +55,7 @@ impl<T> Channel<T> {
     ///
     /// # Errors
     ///
-    /// The failure of the body, which is also the [cause](Error::cause) of the cancellation that senders see.
+    /// The failure of the body, which is also the [cause](corox_core::Error::cause) of the cancellation that senders see.
     ///
     /// # Cancel safety
     ///

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use corox_core::Error;
+use corox_core::error_protocol::cancellation_at;
 
 use crate::channel::{Channel, HandlerAlreadySet};
 use crate::error::{TryReceiveError, TrySendError};
@@ -268,7 +269,11 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let shared = &self.channel.shared;
         if fewer(&shared.split[RECEIVERS]) {
-            let cause = Error::cancellation("the last receiver of the channel was dropped");
+            let cause = cancellation_at(
+                shared.made(),
+                "the last receiver of the channel was dropped",
+                None,
+            );
             let (_, panics) = shared.cancel(cause);
             panics.report(shared.made());
         }

@@ -600,3 +600,35 @@ fn a_pipeline_is_cancelled_from_its_end() {
         Ok(())
     });
 }
+
+/// A cancellation that the library makes names a line of its user: where the actor was launched, or the channel was made.
+#[test]
+fn cancellations_of_channels_arise_at_lines_of_their_users() {
+    run_test(async |t| {
+        let actor = t.actor(0, async |actor| {
+            actor.receive().await?;
+            Ok(())
+        });
+        actor.send(1_u32).await?;
+        t.run_current().await;
+        let of_an_actor = actor.send(2).await.unwrap_err();
+
+        let (tx, rx) = Channel::new(0).split();
+        drop(rx);
+        let of_a_drop = tx.send(1_u32).await.unwrap_err();
+
+        let consumed = Channel::<u32>::new(0);
+        consumed.consume(async { Ok(()) }).await?;
+        let of_a_consumer = consumed.receive().await.unwrap_err();
+
+        for error in [
+            of_an_actor.cause(),
+            of_a_drop.cause(),
+            of_a_consumer.cause(),
+        ] {
+            let told = format!("{:?}", error.unwrap());
+            assert!(told.contains(file!()), "{told}");
+        }
+        Ok(())
+    });
+}

@@ -710,6 +710,24 @@ impl StdError for Carried {
     }
 }
 
+/// A cancellation that arose where a user called for it, and not where the library noticed.
+#[must_use]
+pub fn cancellation_at(
+    location: &'static Location<'static>,
+    message: &'static str,
+    cause: Option<Error>,
+) -> Error {
+    Error::at(
+        location,
+        Kind::Cancellation {
+            message: message.into(),
+            cause,
+            timeout: false,
+            origin: OnceLock::new(),
+        },
+    )
+}
+
 /// In place of the number of a job.
 const NO_JOB: u64 = 0;
 

@@ -119,7 +119,7 @@ pub mod waiters_protocol {
 /// For errors of the project that carry an `Error` as their cause, and channels that pass one on; no part of the public interface.
 #[doc(hidden)]
 pub mod error_protocol {
-    pub use crate::error::{Carried, of_no_job, same_for_a_job};
+    pub use crate::error::{Carried, cancellation_at, of_no_job, same_for_a_job};
 }
 
 /// What the test harness of the project is made of; no part of the public interface.
