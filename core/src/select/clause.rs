@@ -11,7 +11,7 @@ use super::claim::{Registered, Registrar};
 /// One of the things that a [`select`](crate::select()) waits for.
 ///
 /// [`Job::on_join`](crate::Job::on_join), [`Deferred::on_await`](crate::Deferred::on_await), [`on_timeout`](crate::on_timeout)
-/// and [`on`](crate::on) for any other future make one. Without a handler the select gives what the clause gives.
+/// and [`on`](crate::on) for any other future make one; so do `on_receive` and `on_send` of a channel of corox. Without a handler the select gives what the clause gives.
 ///
 /// A clause does nothing until a select that has it is polled, and when it is dropped nothing of it is left at its source.
 ///
@@ -33,7 +33,8 @@ use super::claim::{Registered, Registrar};
     message = "`{Self}` is not a clause of a `select`",
     label = "not a clause",
     note = "a future becomes one by `on(future)`, or `on(&mut future)` if it is to go on after it has lost",
-    note = "other clauses are `job.on_join()`, `deferred.on_await()` and `on_timeout(duration)`, each with or without `.then(..)`"
+    note = "other clauses are `channel.on_receive()`, `channel.on_send(element)`, `deferred.on_await()`, `job.on_join()` and \
+            `on_timeout(duration)`, each with or without `.then(..)`"
 )]
 pub trait Clause {
     /// What the clause gives when it has won.
