@@ -134,6 +134,8 @@ pub mod guide {
     pub mod cancellation {}
     #[doc = include_str!("../docs/cancellation-and-timeouts.md")]
     pub mod cancellation_and_timeouts {}
+    #[doc = include_str!("../docs/channels.md")]
+    pub mod channels {}
     #[doc = include_str!("../docs/composing.md")]
     pub mod composing {}
     #[doc = include_str!("../docs/first-steps.md")]
@@ -150,6 +152,8 @@ pub mod guide {
     pub mod on_tokio {}
     #[doc = include_str!("../docs/performance.md")]
     pub mod performance {}
+    #[doc = include_str!("../docs/select.md")]
+    pub mod select {}
     #[doc = include_str!("../docs/testing.md")]
     pub mod testing {}
     pub mod kotlin_to_corox {

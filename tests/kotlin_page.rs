@@ -6,7 +6,7 @@ use std::path::Path;
 
 const PAGE: &str = include_str!("../docs/kotlin-to-corox.md");
 
-/// What kotlinx.coroutines 1.11 declares in its core, but for channels, flows and locks, in its test and in its debug module.
+/// What kotlinx.coroutines 1.11 declares in its core, but for flows and locks, in its test and in its debug module.
 /// A name of two parts has a row with both, the second of them as the end of a name.
 const NAMES: &str = "
     Job Job.Key Job.parent Job.isActive Job.isCompleted Job.isCancelled Job.start Job.cancel Job.children Job.join
@@ -47,7 +47,19 @@ const NAMES: &str = "
     Stream.consumeAsFlow java.time IO_PARALLELISM_PROPERTY_NAME DEBUG_PROPERTY_NAME DEBUG_PROPERTY_VALUE_AUTO
     DEBUG_PROPERTY_VALUE_ON DEBUG_PROPERTY_VALUE_OFF ActorScope actor TickerMode ticker
 
-    select selectUnbiased whileSelect SelectBuilder onTimeout SelectClause0 SelectClause1 SelectClause2
+    Channel Channel.Factory Channel.RENDEZVOUS CONFLATED BUFFERED UNLIMITED DEFAULT_BUFFER_PROPERTY_NAME
+    BufferOverflow.SUSPEND DROP_OLDEST DROP_LATEST SendChannel SendChannel.send SendChannel.trySend SendChannel.close
+    SendChannel.isClosedForSend SendChannel.invokeOnClose ReceiveChannel ReceiveChannel.receive
+    ReceiveChannel.receiveCatching ReceiveChannel.tryReceive ReceiveChannel.iterator ReceiveChannel.cancel
+    ReceiveChannel.isClosedForReceive ReceiveChannel.isEmpty ChannelIterator.hasNext ChannelIterator.next
+    ChannelResult ChannelResult.isSuccess isFailure isClosed ChannelResult.getOrNull getOrThrow exceptionOrNull
+    ChannelResult.getOrElse ChannelResult.onSuccess onFailure onClosed ReceiveChannel.consume
+    ReceiveChannel.consumeEach ReceiveChannel.consumeTo ReceiveChannel.toList SendChannel.trySendBlocking
+    ReceiveChannel.consumeAsFlow ReceiveChannel.receiveAsFlow produce ProducerScope ProducerScope.channel
+    ProducerScope.awaitClose ClosedSendChannelException ClosedReceiveChannelException TickerMode.FIXED_PERIOD
+    TickerMode.FIXED_DELAY
+
+    select selectUnbiased whileSelect SelectBuilder onTimeout onSend onReceive onReceiveCatching onJoin SelectClause0 SelectClause1 SelectClause2
     SelectClause.clauseObject SelectClause.regFunc SelectClause.processResFunc SelectClause.onCancellationConstructor
     SelectInstance
 
