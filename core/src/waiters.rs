@@ -91,7 +91,7 @@ impl Queue {
     /// Whether nobody waits.
     #[inline]
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.head.is_none()
     }
 }
@@ -273,17 +273,7 @@ impl<T> Waiters<T> {
             };
             match claim(me, peer) {
                 Claim::Both(waker) => {
-                    entry.state = State::Done;
-                    // The ticket of a select stays: dropping it may free the cell, and with it a waker.
-                    let waker = match &mut entry.waiter {
-                        Waiter::Select(_) => waker,
-                        waiter => match mem::replace(waiter, Waiter::Nobody) {
-                            Waiter::Task(waker) => Some(waker),
-                            _ => None,
-                        },
-                    };
-                    self.unlink(queue, key);
-                    return Claimed::First(key, waker);
+                    return Claimed::First(key, self.resume(queue, key, waker));
                 }
                 Claim::MeGone => return Claimed::Lost,
                 Claim::PeerGone => {
@@ -292,6 +282,49 @@ impl<T> Waiters<T> {
                 }
                 Claim::PassOver => {}
             }
+        }
+        Claimed::Nobody
+    }
+
+    /// Takes an entry that was claimed out of its queue; gives whom to wake, which of a select is `waker`.
+    #[inline]
+    fn resume(&mut self, queue: &mut Queue, key: Key, waker: Option<Waker>) -> Option<Waker> {
+        self.unlink(queue, key);
+        let entry = &mut self.entries[key.index()];
+        entry.state = State::Done;
+        // The ticket of a select stays: dropping it may free the cell, and with it a waker.
+        match &mut entry.waiter {
+            Waiter::Select(_) => waker,
+            waiter => match mem::replace(waiter, Waiter::Nobody) {
+                Waiter::Task(waker) => Some(waker),
+                _ => None,
+            },
+        }
+    }
+
+    /// Claims the first of `queue` if what was left with it `fits`, and nobody out of turn: nobody behind one that does not fit, or
+    /// behind a select that is being polled, which looks itself afterwards.
+    ///
+    /// Selects that another clause has won are taken out on the way.
+    pub fn claim_in_turn(&mut self, queue: &mut Queue, fits: impl Fn(&T) -> bool) -> Claimed {
+        while let Some(key) = queue.head {
+            let entry = &mut self.entries[key.index()];
+            let claimed = match &entry.waiter {
+                Waiter::Select(ticket) if ticket.is_over() => Claim::PeerGone,
+                _ if !fits(&entry.value) => return Claimed::Nobody,
+                Waiter::Select(ticket) => claim(None, Some(ticket)),
+                Waiter::Task(_) | Waiter::Nobody => Claim::Both(None),
+            };
+            let waker = match claimed {
+                Claim::Both(waker) => waker,
+                Claim::PeerGone => {
+                    entry.state = State::Gone;
+                    self.unlink(queue, key);
+                    continue;
+                }
+                Claim::MeGone | Claim::PassOver => return Claimed::Nobody,
+            };
+            return Claimed::First(key, self.resume(queue, key, waker));
         }
         Claimed::Nobody
     }

@@ -188,6 +188,12 @@ impl Ticket {
         self.cell.claim_own(self.clause)
     }
 
+    /// Whether a clause has won, or the select is gone: this ticket claims nothing any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = self.cell.inner.lock().state;
+        matches!(state, State::Won(_) | State::Closed)
+    }
+
     /// Has the select poll this clause again.
     pub(crate) fn wake(&self) {
         let waker = self.cell.inner.lock().waker.take();

@@ -1,0 +1,68 @@
+//! The clause of a select that acquires.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use corox_core::Clause;
+use corox_core::select_protocol::{Registered, Registrar};
+
+use crate::permit::SemaphorePermit;
+use crate::permits::Want;
+use crate::place::Part;
+use crate::semaphore::{Semaphore, WHICH};
+
+/// The clause of [`on_acquire`](Semaphore::on_acquire) and [`on_acquire_many`](Semaphore::on_acquire_many).
+///
+/// Kotlin: no counterpart.
+#[must_use = "clauses do nothing unless a select has them"]
+pub struct OnAcquire<'a> {
+    semaphore: &'a Semaphore,
+    want: Want,
+    part: Part,
+}
+
+impl<'a> OnAcquire<'a> {
+    pub(crate) fn new(semaphore: &'a Semaphore, want: Want) -> Self {
+        OnAcquire {
+            semaphore,
+            want,
+            part: Part::default(),
+        }
+    }
+}
+
+impl<'a> Clause for OnAcquire<'a> {
+    type Output = SemaphorePermit<'a>;
+
+    fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        let this = self.get_mut();
+        let permits = &this.semaphore.permits;
+        this.part
+            .register(permits, this.want, ("acquire", WHICH), at)
+    }
+
+    fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
+        let this = self.get_mut();
+        this.part.proceed(&this.semaphore.permits, at)
+    }
+
+    fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let permits = &this.semaphore.permits;
+        this.part.take_up(permits);
+        Poll::Ready(SemaphorePermit::new(permits, this.want.permits))
+    }
+}
+
+impl Drop for OnAcquire<'_> {
+    fn drop(&mut self) {
+        self.part.leave(&self.semaphore.permits, self.want.permits);
+    }
+}
+
+impl fmt::Debug for OnAcquire<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnAcquire").field(&self.semaphore).finish()
+    }
+}

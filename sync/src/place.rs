@@ -1,0 +1,203 @@
+//! The place of one who waits: of a future, and of a clause.
+
+use std::panic::Location;
+use std::task::{Context, Poll, Waker};
+
+use corox_core::probe::{Reason, WaitReason, is_installed};
+use corox_core::select_protocol::{Registered, Registrar};
+use corox_core::waiters_protocol::{Key, State, Waiter, cancelled_here};
+
+use crate::permits::{Permits, Want};
+
+/// Of a future: in no line yet, in that of its lock, or ended.
+pub(crate) struct Place {
+    key: Option<Key>,
+    ended: bool,
+    location: &'static Location<'static>,
+    note: Option<Box<WaitReason>>,
+}
+
+impl Place {
+    #[inline]
+    pub(crate) fn new(location: &'static Location<'static>) -> Self {
+        Place {
+            key: None,
+            ended: false,
+            location,
+            note: None,
+        }
+    }
+
+    /// Ready when it has the permits. `what` and `which` are for dumps.
+    #[inline]
+    pub(crate) fn poll(
+        &mut self,
+        permits: &Permits,
+        want: Want,
+        (what, which): (&'static Reason, &'static str),
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        assert!(!self.ended, "a future was polled after it had ended");
+        // M-3: without asking whether the coroutine is cancelled.
+        if self.key.is_none() && permits.try_take(want) {
+            self.ended = true;
+            return Poll::Ready(());
+        }
+        let polled = match self.key {
+            None => self.wait(permits, want, cx),
+            Some(key) => self.poll_again(key, permits, cx),
+        };
+        match polled {
+            Poll::Ready(()) => self.end(),
+            Poll::Pending if is_installed() => self.note(permits, want, what, which),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    #[inline(never)]
+    fn wait(&mut self, permits: &Permits, want: Want, cx: &mut Context<'_>) -> Poll<()> {
+        // Before the lock of the line: a waker is foreign code.
+        let waker = cx.waker().clone();
+        let (key, served) = permits.wait(Waiter::Task(waker), want);
+        if served {
+            permits.take_up(key);
+            return Poll::Ready(());
+        }
+        self.key = Some(key);
+        Poll::Pending
+    }
+
+    #[inline(never)]
+    fn poll_again(&mut self, key: Key, permits: &Permits, cx: &mut Context<'_>) -> Poll<()> {
+        // M-2: what was handed over is not taken by a coroutine that is cancelled.
+        if cancelled_here() {
+            return Poll::Pending;
+        }
+        let mut fresh: Option<Waker> = None;
+        loop {
+            let mut line = permits.line();
+            if line.waiters.state(key) != State::Queued {
+                drop(line);
+                permits.take_up(key);
+                return Poll::Ready(());
+            }
+            if line.waiters.wakes(key, cx.waker()) {
+                return Poll::Pending;
+            }
+            let Some(waker) = fresh.take() else {
+                drop(line);
+                fresh = Some(cx.waker().clone());
+                continue;
+            };
+            let old = line.waiters.renew(key, waker);
+            drop(line);
+            drop(old);
+            return Poll::Pending;
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Of a future that is ready.
+    pub(crate) fn end(&mut self) {
+        self.key = None;
+        self.note = None;
+        self.ended = true;
+    }
+
+    #[cold]
+    fn note(&mut self, permits: &Permits, want: Want, what: &'static Reason, which: &'static str) {
+        if self.note.is_none() {
+            let mut reason = Box::new(WaitReason::at(what, self.location).by_coroutines());
+            reason.note(|| describe(permits, want, which));
+            self.note = Some(reason);
+        }
+    }
+
+    /// The future goes, whatever it has come to: what it was handed goes to the next.
+    #[inline]
+    pub(crate) fn leave(&mut self, permits: &Permits) {
+        if let Some(key) = self.key.take() {
+            self.note = None;
+            permits.leave(key);
+        }
+    }
+}
+
+fn describe(permits: &Permits, want: Want, which: &str) -> String {
+    match want.permits {
+        1 => format!("{which} {permits:?}"),
+        several => format!("{several} of {which} {permits:?}"),
+    }
+}
+
+/// Of a clause.
+#[derive(Default)]
+pub(crate) enum Part {
+    #[default]
+    Nothing,
+    /// It waits, or has been served.
+    Waits(Key),
+    /// It has taken the permits itself.
+    Taken,
+}
+
+impl Part {
+    pub(crate) fn register(
+        &mut self,
+        permits: &Permits,
+        want: Want,
+        (what, which): (&'static str, &'static str),
+        at: &mut Registrar<'_>,
+    ) -> Registered {
+        at.note(|| format!("{what} of {}", describe(permits, want, which)));
+        // Without a ticket of any clause nobody else can claim the select, and none is needed for what is there already.
+        if at.existing_ticket().is_none() && permits.try_take(want) {
+            *self = Part::Taken;
+            return Registered::Won;
+        }
+        let (key, served) = permits.wait(Waiter::Select(at.ticket()), want);
+        *self = Part::Waits(key);
+        told(served)
+    }
+
+    /// As [`Clause::proceed`](corox_core::Clause): somebody may have passed the select over.
+    pub(crate) fn proceed(&mut self, permits: &Permits, at: &mut Registrar<'_>) -> Registered {
+        match self {
+            Part::Waits(key) if at.is_retry() => told(permits.look_again(*key)),
+            _ => Registered::Waits,
+        }
+    }
+
+    /// The clause has won.
+    pub(crate) fn take_up(&mut self, permits: &Permits) {
+        match std::mem::take(self) {
+            Part::Waits(key) => permits.take_up(key),
+            Part::Taken => {}
+            Part::Nothing => {
+                unreachable!("a clause that has won has taken something or was handed it")
+            }
+        }
+    }
+
+    /// S-11, S-12: the registration is taken back, and so is what it came to.
+    pub(crate) fn leave(&mut self, permits: &Permits, taken: usize) {
+        match std::mem::take(self) {
+            Part::Waits(key) => permits.leave(key),
+            Part::Taken => permits.give_back_owned(taken),
+            Part::Nothing => {}
+        }
+    }
+}
+
+/// Served or not, it is the cell that knows who has won: this clause, if it was served.
+fn told(served: bool) -> Registered {
+    if served {
+        Registered::Lost
+    } else {
+        Registered::Waits
+    }
+}
