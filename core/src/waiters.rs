@@ -575,6 +575,30 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_claimed_out_of_turn() {
+        let mut waiters = Waiters::<u32>::new();
+        let mut queue = Queue::new();
+        let ([one, two], woken) = select();
+        let [one, two] = [(one, 1), (two, 9)]
+            .map(|(it, needs)| waiters.push(&mut queue, Waiter::Select(it), needs));
+        let large = waiters.push(&mut queue, task(), 2);
+        let small = waiters.push(&mut queue, task(), 1);
+        let mut claim = |waiters: &mut Waiters<u32>, free| {
+            first(waiters.claim_in_turn(&mut queue, |needs| *needs <= free))
+        };
+        assert_eq!(claim(&mut waiters, 0), None);
+        assert_eq!(claim(&mut waiters, 1), Some(one));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        // The other entry of the select is passed by, though it needs more; the one behind it is not.
+        assert_eq!(claim(&mut waiters, 1), None);
+        assert_eq!(waiters.state(two), State::Gone);
+        assert_eq!(waiters.state(small), State::Queued);
+        assert_eq!(claim(&mut waiters, 2), Some(large));
+        assert_eq!(claim(&mut waiters, 2), Some(small));
+        assert_eq!(claim(&mut waiters, 2), None);
+    }
+
+    #[test]
     fn two_selects_are_bound_together_or_not_at_all() {
         let mut waiters = Waiters::<()>::new();
         let mut queue = Queue::new();

@@ -146,6 +146,9 @@ impl Permits {
     #[inline]
     pub(crate) fn try_take(&self, want: Want) -> bool {
         let size = want.permits * ONE;
+        if size == 0 {
+            return true;
+        }
         let mut word = self.word.load(Relaxed);
         loop {
             if word < size {
@@ -171,12 +174,13 @@ impl Permits {
     /// Somebody waited a moment ago; whether that is so is known under the lock alone, where a select is perhaps just served.
     #[cold]
     fn try_take_slowly(&self, want: Want) -> bool {
-        let line = self.line.lock();
-        if !line.queue.is_empty() {
-            return false;
-        }
+        let mut line = self.line.lock();
+        // Perhaps there are only selects that another clause has won.
+        let wakers = self.settle(&mut line, 0, None);
+        let waited = !line.queue.is_empty();
         drop(line);
-        self.try_take(want)
+        wakers.wake();
+        !waited && self.try_take(want)
     }
 
     /// Gives back what was taken, to those who wait first.
@@ -332,5 +336,65 @@ impl Line {
 impl fmt::Debug for Permits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "made at {}", self.made)
+    }
+}
+
+#[cfg(all(test, not(corox_loom)))]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll};
+
+    use super::*;
+    use crate::{Mutex, Semaphore};
+
+    fn wait<F: Future>(future: F) {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pin!(future).poll(&mut cx).is_pending());
+    }
+
+    #[test]
+    fn a_million_waits_that_are_given_up_leave_nothing() {
+        let (mutex, semaphore) = (Mutex::new(()), Semaphore::with_acquired(2, 2));
+        let guard = mutex.try_lock().unwrap();
+        for _ in 0..250_000 {
+            wait(mutex.lock());
+            wait(corox_core::select((mutex.on_lock(), mutex.on_lock())));
+            wait(semaphore.acquire_many(2));
+            wait(semaphore.acquire());
+        }
+        let mut many: Vec<_> = (0..1000).map(|_| mutex.lock()).collect();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(
+            many.iter_mut()
+                .all(|it| pin!(it).poll(&mut cx).is_pending())
+        );
+        drop(many);
+        for permits in [&mutex.permits, &semaphore.permits] {
+            let line = permits.line();
+            assert_eq!(line.waiters.live(), 0);
+            assert!(line.waiters.capacity() <= 64 && line.queue.is_empty());
+            assert_eq!(permits.word.load(Relaxed), 0);
+        }
+        drop(guard);
+        assert_eq!(mutex.permits.word.load(Relaxed), ONE);
+    }
+
+    /// A lock is a word, its owner, the line and where it was made; a future is a reference, a place and no allocation.
+    #[test]
+    fn sizes() {
+        let word = size_of::<usize>();
+        assert!(
+            size_of::<Mutex<()>>() <= 14 * word,
+            "{}",
+            size_of::<Mutex<()>>()
+        );
+        assert!(size_of::<crate::Lock<'_, ()>>() <= 4 * word);
+        assert_eq!(size_of::<crate::SemaphorePermit<'_>>(), 2 * word);
+        assert_eq!(size_of::<crate::MutexGuard<'_, ()>>(), 2 * word);
+        assert_eq!(size_of::<Option<crate::MutexGuard<'_, ()>>>(), 2 * word);
+        assert!(matches!(
+            pin!(Mutex::new(()).lock()).poll(&mut Context::from_waker(Waker::noop())),
+            Poll::Ready(_)
+        ));
     }
 }

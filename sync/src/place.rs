@@ -154,6 +154,10 @@ impl Part {
         at: &mut Registrar<'_>,
     ) -> Registered {
         at.note(|| format!("{what} of {}", describe(permits, want, which)));
+        if want.permits == 0 {
+            *self = Part::Taken;
+            return at.claim();
+        }
         // Without a ticket of any clause nobody else can claim the select, and none is needed for what is there already.
         if at.existing_ticket().is_none() && permits.try_take(want) {
             *self = Part::Taken;

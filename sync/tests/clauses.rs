@@ -343,7 +343,14 @@ fn a_semaphore_has_a_permit_and_not_too_many() {
     );
     assert!(message(|| drop(three.on_acquire_many(4))).contains("at most 3"));
     assert!(three.try_acquire_many(4).is_err() && three.try_acquire_many(usize::MAX).is_err());
+    // For none nobody waits, though others do.
+    let all = three.try_acquire_many(3).unwrap();
+    let waiting = Hand::waiting(three.acquire());
+    assert_eq!(three.try_acquire_many(0).unwrap().count(), 0);
     assert_eq!(Hand::new(three.acquire_many(0)).ready().count(), 0);
+    let clauses = (three.on_acquire(), three.on_acquire_many(0));
+    assert_eq!(Hand::new(select(clauses)).ready().count(), 0);
+    drop((all, waiting));
     assert_eq!(three.available_permits(), 3);
 }
 
