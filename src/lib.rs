@@ -22,20 +22,22 @@
 //! | bounded, raced, repeated work | [`map_concurrent`], [`await_first_success`], [`Retry`] |
 //! | to pass elements from one to another | [`Channel`], [`Sender`] and [`Receiver`] |
 //! | coroutines with a channel | [`ChannelBuilders`]: `produce`, `actor`, `ticker`, `fan_in` |
+//! | one at a time, or so many | [`Mutex`], [`Semaphore`] |
 //! | the first of several things | [`select()`] with [`on`], [`on_timeout`], [`Job::on_join`], [`Deferred::on_await`] |
 //! | a callback | [`suspend_cancellable`] |
 //! | a result or job that a call completes | [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`] |
 //! | to see what lives and waits | [`probe`], [`thread_label`] |
 //! | the process's own pool | [`SchedulerConfig`], [`shutdown`] |
 //!
-//! The whole list is in the tours of [`corox-core`](corox_core#tour) and [`corox-channels`](corox_channels#tour); this crate
-//! re-exports all of it. Tests in virtual time are in
+//! The whole list is in the tours of [`corox-core`](corox_core#tour), [`corox-channels`](corox_channels#tour) and
+//! [`corox-sync`](corox_sync#tour); this crate re-exports all of it. Tests in virtual time are in
 //! [`corox-test`](https://docs.rs/corox-test).
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use corox_channels::*;
 pub use corox_core::*;
+pub use corox_sync::*;
 
 /// The shared pool for computation; see [`Dispatcher::DEFAULT`].
 ///

@@ -6,7 +6,7 @@ use std::path::Path;
 
 const PAGE: &str = include_str!("../docs/kotlin-to-corox.md");
 
-/// What kotlinx.coroutines 1.11 declares in its core, but for flows and locks, in its test and in its debug module.
+/// What kotlinx.coroutines 1.11 declares in its core, but for flows, in its test and in its debug module.
 /// A name of two parts has a row with both, the second of them as the end of a name.
 const NAMES: &str = "
     Job Job.Key Job.parent Job.isActive Job.isCompleted Job.isCancelled Job.start Job.cancel Job.children Job.join
@@ -62,6 +62,9 @@ const NAMES: &str = "
     select selectUnbiased whileSelect SelectBuilder onTimeout onSend onReceive onReceiveCatching onJoin SelectClause0 SelectClause1 SelectClause2
     SelectClause.clauseObject SelectClause.regFunc SelectClause.processResFunc SelectClause.onCancellationConstructor
     SelectInstance
+
+    Mutex Mutex.isLocked Mutex.lock Mutex.tryLock Mutex.unlock Mutex.holdsLock Mutex.withLock Mutex.onLock Semaphore
+    Semaphore.availablePermits Semaphore.acquire Semaphore.tryAcquire Semaphore.release Semaphore.withPermit
 
     runTest TestScope.runTest TestResult TestScope TestScope.testScheduler TestScope.backgroundScope
     TestScope.currentTime TestScope.advanceUntilIdle TestScope.runCurrent TestScope.advanceTimeBy
@@ -252,7 +255,13 @@ fn has_word(text: &str, word: &str) -> bool {
 
 fn aliases() -> Vec<Alias> {
     let mut aliases = Vec::new();
-    for sources in ["src", "core/src", "scheduler/src", "test-support/src"] {
+    for sources in [
+        "src",
+        "core/src",
+        "sync/src",
+        "scheduler/src",
+        "test-support/src",
+    ] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(sources);
         each_source(&root, &mut |path| aliases_of(path, &mut aliases));
     }

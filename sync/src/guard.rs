@@ -95,13 +95,13 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     pub fn leave_locked(guard: Self) {
         let MutexGuard { access, held } = guard;
         // From `forget` on somebody else may unlock.
-        drop(access);
+        access.end();
         held.0.forget(1);
         mem::forget(held);
     }
 }
 
-/// As [`MutexGuard`], of a mutex that it shares in an `Arc`: it has no lifetime. Made by [`lock_owned`](Mutex::lock_owned) and
+/// As [`MutexGuard`], of a mutex that it shares in an `Arc`, without a lifetime; made by [`lock_owned`](Mutex::lock_owned) and
 /// [`try_lock_owned`](Mutex::try_lock_owned).
 #[must_use = "dropping the guard unlocks the mutex"]
 pub struct OwnedMutexGuard<T: ?Sized> {

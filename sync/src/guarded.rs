@@ -72,6 +72,9 @@ unsafe impl<T: ?Sized + Send> Send for Access<T> {}
 unsafe impl<T: ?Sized + Sync> Sync for Access<T> {}
 
 impl<T: ?Sized> Access<T> {
+    /// Nobody is at the value any more.
+    pub(crate) fn end(self) {}
+
     /// Goes on at a part of the value.
     pub(crate) fn map<U: ?Sized>(mut self, part: impl FnOnce(&mut T) -> &mut U) -> Access<U> {
         Access {

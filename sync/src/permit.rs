@@ -26,7 +26,7 @@ pub struct SemaphorePermit<'a> {
     count: usize,
 }
 
-/// As [`SemaphorePermit`], of a semaphore that it shares in an `Arc`: it has no lifetime. Made by
+/// As [`SemaphorePermit`], of a semaphore that it shares in an `Arc`, without a lifetime; made by
 /// [`acquire_owned`](Semaphore::acquire_owned) and its kin.
 #[must_use = "dropping the permit releases it"]
 pub struct OwnedSemaphorePermit {

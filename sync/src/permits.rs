@@ -241,7 +241,7 @@ impl Permits {
             }
         }
         let waited = if line.queue.is_empty() { 0 } else { WAITED };
-        self.word.store(free * ONE | waited, Release);
+        self.word.store((free * ONE) | waited, Release);
         wakers
     }
 

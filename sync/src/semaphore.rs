@@ -320,7 +320,6 @@ impl Semaphore {
     /// let permit = semaphore.try_acquire_owned();
     /// assert!(permit.is_ok() && semaphore.try_acquire_owned().is_err());
     /// ```
-    #[doc(alias = "tryAcquire")]
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedSemaphorePermit, TryAcquireError> {
         if self.permits.try_take(Want::ONE) {
             Ok(OwnedSemaphorePermit::new(self.clone(), 1))
