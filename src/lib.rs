@@ -156,6 +156,8 @@ pub mod guide {
     pub mod performance {}
     #[doc = include_str!("../docs/select.md")]
     pub mod select {}
+    #[doc = include_str!("../docs/shared-state.md")]
+    pub mod shared_state {}
     #[doc = include_str!("../docs/testing.md")]
     pub mod testing {}
     pub mod kotlin_to_corox {

@@ -78,6 +78,7 @@ pub(crate) fn all() -> Vec<Expectation> {
         include_str!("expectations/channels.json"),
         include_str!("expectations/failures.json"),
         include_str!("expectations/select.json"),
+        include_str!("expectations/shared_state.json"),
         include_str!("expectations/testing.json"),
         include_str!("expectations/cookbook.json"),
         include_str!("expectations/parallel.json"),

@@ -10,6 +10,7 @@ mod failures;
 mod parallel;
 mod readme;
 mod select;
+mod shared_state;
 mod testing;
 mod tutorial;
 
@@ -27,6 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         channels::CASES,
         failures::CASES,
         select::CASES,
+        shared_state::CASES,
         testing::CASES,
         cookbook::CASES,
         parallel::CASES,
