@@ -70,7 +70,6 @@ pub(crate) struct Wakers {
     first: Option<Waker>,
     others: Vec<Waker>,
     /// That of the caller, who needs no wake: only to be dropped.
-    #[allow(dead_code)]
     own: Option<Waker>,
 }
 
@@ -84,6 +83,7 @@ impl Wakers {
     }
 
     pub(crate) fn wake(self) {
+        drop(self.own);
         for waker in self.first.into_iter().chain(self.others) {
             waker.wake();
         }
@@ -155,7 +155,11 @@ impl Permits {
                 return false;
             }
             if word & WAITED != 0 {
-                return self.try_take_slowly(want);
+                if self.is_waited_for() {
+                    return false;
+                }
+                word = self.word.load(Relaxed);
+                continue;
             }
             match self
                 .word
@@ -173,14 +177,14 @@ impl Permits {
 
     /// Somebody waited a moment ago; whether that is so is known under the lock alone, where a select is perhaps just served.
     #[cold]
-    fn try_take_slowly(&self, want: Want) -> bool {
+    fn is_waited_for(&self) -> bool {
         let mut line = self.line.lock();
         // Perhaps there are only selects that another clause has won.
         let wakers = self.settle(&mut line, 0, None);
         let waited = !line.queue.is_empty();
         drop(line);
         wakers.wake();
-        !waited && self.try_take(want)
+        waited
     }
 
     /// Gives back what was taken, to those who wait first.

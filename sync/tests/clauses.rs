@@ -5,6 +5,7 @@ mod support;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -567,6 +568,18 @@ fn locks_are_made_in_constants() {
     assert_eq!(*ROW.try_lock().unwrap(), [1]);
 }
 
+/// Does not compile if one of the types has the trait: there would be two ways to say `_`.
+macro_rules! not {
+    ($trait:ident: $($type:ty),+) => {{
+        trait Ambiguous<A> {
+            fn check() {}
+        }
+        impl<T: ?Sized> Ambiguous<()> for T {}
+        impl<T: ?Sized + $trait> Ambiguous<u8> for T {}
+        $(<$type as Ambiguous<_>>::check();)+
+    }};
+}
+
 /// What may go to other threads, and what is not there for a value that may not.
 #[test]
 fn guards_go_to_other_threads() {
@@ -585,6 +598,8 @@ fn guards_go_to_other_threads() {
     sends::<OwnedSemaphorePermit>();
     sends::<Acquire<'_>>();
     shares::<Semaphore>();
+    not!(Send: Mutex<Rc<u32>>, MutexGuard<'_, Rc<u32>>, OwnedMutexGuard<Rc<u32>>, LockOwned<Rc<u32>>);
+    not!(Sync: Mutex<Rc<u32>>, MutexGuard<'_, Cell<u32>>, OwnedMutexGuard<Cell<u32>>);
     fn is_send<F: Future + Send>(future: F) -> F {
         future
     }
