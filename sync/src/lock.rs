@@ -86,7 +86,7 @@ impl<'a, T: ?Sized> Future for LockAs<'a, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if !this.place.is_waiting() && this.mutex.holds_lock(this.owner) {
+        if this.place.is_new() && this.mutex.holds_lock(this.owner) {
             this.place.end();
             return Poll::Ready(Err(RelockError(())));
         }

@@ -177,6 +177,7 @@ impl Permits {
 
     /// Somebody waited a moment ago; whether that is so is known under the lock alone, where a select is perhaps just served.
     #[cold]
+    #[inline(never)]
     fn is_waited_for(&self) -> bool {
         let mut line = self.line.lock();
         // Perhaps there are only selects that another clause has won.
@@ -284,6 +285,7 @@ impl Permits {
 
     /// Takes back the entry of one who has gone; what it was served goes to the next.
     #[cold]
+    #[inline(never)]
     pub(crate) fn leave(&self, key: Key) {
         let mut line = self.line.lock();
         let released = line.release(key);

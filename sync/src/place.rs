@@ -9,53 +9,67 @@ use corox_core::waiters_protocol::{Key, State, Waiter, cancelled_here};
 
 use crate::permits::{Permits, Want};
 
-/// Of a future: in no line yet, in that of its lock, or ended.
+/// Of a future.
 pub(crate) struct Place {
-    key: Option<Key>,
-    ended: bool,
+    progress: Progress,
     location: &'static Location<'static>,
-    note: Option<Box<WaitReason>>,
+}
+
+enum Progress {
+    /// In no line yet.
+    New,
+    /// In that of its lock, with the note of the probes if there are any.
+    Waits(Key, Option<Box<WaitReason>>),
+    Ended,
 }
 
 impl Place {
     #[inline]
     pub(crate) fn new(location: &'static Location<'static>) -> Self {
         Place {
-            key: None,
-            ended: false,
+            progress: Progress::New,
             location,
-            note: None,
         }
     }
 
     /// Ready when it has the permits. `what` and `which` are for dumps.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(
         &mut self,
         permits: &Permits,
         want: Want,
-        (what, which): (&'static Reason, &'static str),
+        named: (&'static Reason, &'static str),
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        assert!(!self.ended, "a future was polled after it had ended");
         // M-3: without asking whether the coroutine is cancelled.
-        if self.key.is_none() && permits.try_take(want) {
-            self.ended = true;
+        if matches!(self.progress, Progress::New) && permits.try_take(want) {
+            self.progress = Progress::Ended;
             return Poll::Ready(());
         }
-        let polled = match self.key {
-            None => self.wait(permits, want, cx),
-            Some(key) => self.poll_again(key, permits, cx),
+        self.poll_slowly(permits, want, named, cx)
+    }
+
+    #[inline(never)]
+    fn poll_slowly(
+        &mut self,
+        permits: &Permits,
+        want: Want,
+        named: (&'static Reason, &'static str),
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let polled = match self.progress {
+            Progress::New => self.wait(permits, want, cx),
+            Progress::Waits(key, _) => self.poll_again(key, permits, cx),
+            Progress::Ended => panic!("a future was polled after it had ended"),
         };
         match polled {
-            Poll::Ready(()) => self.end(),
-            Poll::Pending if is_installed() => self.note(permits, want, what, which),
+            Poll::Ready(()) => self.progress = Progress::Ended,
+            Poll::Pending if is_installed() => self.note(permits, want, named),
             Poll::Pending => {}
         }
         polled
     }
 
-    #[inline(never)]
     fn wait(&mut self, permits: &Permits, want: Want, cx: &mut Context<'_>) -> Poll<()> {
         // Before the lock of the line: a waker is foreign code.
         let waker = cx.waker().clone();
@@ -64,11 +78,10 @@ impl Place {
             permits.take_up(key);
             return Poll::Ready(());
         }
-        self.key = Some(key);
+        self.progress = Progress::Waits(key, None);
         Poll::Pending
     }
 
-    #[inline(never)]
     fn poll_again(&mut self, key: Key, permits: &Permits, cx: &mut Context<'_>) -> Poll<()> {
         // M-2: what was handed over is not taken by a coroutine that is cancelled.
         if cancelled_here() {
@@ -97,31 +110,34 @@ impl Place {
         }
     }
 
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.key.is_some()
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.progress, Progress::New)
     }
 
-    /// Of a future that is ready.
+    /// Of a future that is ready though it has taken nothing.
     pub(crate) fn end(&mut self) {
-        self.key = None;
-        self.note = None;
-        self.ended = true;
+        self.progress = Progress::Ended;
     }
 
     #[cold]
-    fn note(&mut self, permits: &Permits, want: Want, what: &'static Reason, which: &'static str) {
-        if self.note.is_none() {
+    fn note(
+        &mut self,
+        permits: &Permits,
+        want: Want,
+        (what, which): (&'static Reason, &'static str),
+    ) {
+        if let Progress::Waits(_, note @ None) = &mut self.progress {
             let mut reason = Box::new(WaitReason::at(what, self.location).by_coroutines());
             reason.note(|| describe(permits, want, which));
-            self.note = Some(reason);
+            *note = Some(reason);
         }
     }
 
     /// The future goes, whatever it has come to: what it was handed goes to the next.
     #[inline]
     pub(crate) fn leave(&mut self, permits: &Permits) {
-        if let Some(key) = self.key.take() {
-            self.note = None;
+        if let Progress::Waits(key, _) = self.progress {
+            self.progress = Progress::Ended;
             permits.leave(key);
         }
     }
