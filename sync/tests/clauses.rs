@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use corox_core::{
-    Dispatcher, Job, catch_cancellation, coroutine_scope, run_blocking, select, yield_now,
+    Dispatcher, Job, catch_cancellation, coroutine_scope, non_cancellable, run_blocking, select,
+    yield_now,
 };
 use corox_sync::{
     Acquire, Lock, LockOwned, LockOwner, Mutex, MutexGuard, OwnedMutexGuard, OwnedSemaphorePermit,
@@ -194,6 +195,38 @@ fn a_cancelled_coroutine_never_has_the_lock() {
             assert!(!mutex.is_locked());
             assert_eq!(semaphore.available_permits(), 1);
         }
+    });
+}
+
+/// M-2: also one that is polled on, because something in it holds up its cancellation.
+#[test]
+fn a_cancelled_coroutine_that_is_held_up_does_not_have_the_lock() {
+    run_test(async |t| {
+        let (mutex, log) = (Arc::new(Mutex::new(())), EventLog::new());
+        let guard = mutex.lock().await;
+        let job = t.launch({
+            let (mutex, log) = (mutex.clone(), log.clone());
+            async move {
+                let locks = async {
+                    let _guard = mutex.lock().await;
+                    log.add("locked");
+                };
+                let holds = non_cancellable(async |_| {
+                    yield_now().await;
+                    yield_now().await;
+                    log.add("held up");
+                    Ok(())
+                });
+                let (_, held) = futures::join!(locks, holds);
+                held
+            }
+        });
+        yield_now().await;
+        job.cancel();
+        drop(guard);
+        job.join().await;
+        assert_eq!(log.take(), ["held up"]);
+        assert!(!mutex.is_locked());
     });
 }
 
