@@ -278,6 +278,9 @@ fn an_owner_who_locks_twice_is_told() {
     drop(guard);
     drop(other.ready().unwrap());
     drop(nobody.ready());
+    assert!(!mutex.holds_lock(anna) && !mutex.holds_lock(ben));
+    drop(mutex.try_lock_as(anna).unwrap());
+    assert!(!mutex.holds_lock(anna));
     assert!(!mutex.is_locked());
 }
 
