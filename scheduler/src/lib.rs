@@ -66,6 +66,6 @@ pub use owned::{OwnedDispatcher, new_fixed_thread_pool_context, new_single_threa
 pub use pool::OnClose;
 pub use rejected::Rejected;
 pub use shutdown::{ShutdownTimedOut, shutdown};
-pub use task::{Task, TaskBody, TaskCell, Wakeup, mark_yield};
+pub use task::{Task, TaskBody, TaskCell, Wakeup, Woken, mark_yield};
 pub use time::{Sleep, TimeSource, is_virtual, now};
 pub use unconfined::unconfined_queue_is_empty;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use corox_scheduler::{Task, TaskBody, TaskCell, Wakeup};
+use corox_scheduler::{Task, TaskBody, TaskCell, Wakeup, Woken};
 use futures_util::task::ArcWake;
 
 use crate::job::{Job, JobCell, Slot};
@@ -66,6 +66,10 @@ where
     S: Slot,
     P: Future<Output = ()> + Send + 'static,
 {
+    fn wake(self: Arc<Self>) {
+        Task::wake_with(self);
+    }
+
     fn wake_by_ref(cell: &Arc<Self>) {
         Task::wake(cell);
     }
@@ -92,5 +96,19 @@ where
         } else if let Err(rejected) = context.dispatcher.dispatch(task, how) {
             Job(cell.clone()).was_rejected(rejected, how);
         }
+    }
+
+    #[inline]
+    fn schedule_woken(woken: Woken<Self>) {
+        let woken = if woken.cell().core.context.watch.is_some() {
+            woken
+        } else {
+            match woken.queue_here(|cell| &cell.core.context.dispatcher) {
+                Ok(()) => return,
+                Err(woken) => woken,
+            }
+        };
+        let cell = woken.cell().clone();
+        Self::schedule(&cell, woken.into_task(), Wakeup::Wake);
     }
 }

@@ -9,8 +9,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::local::Locals;
 use super::{Event, EventLoop};
-use crate::Dispatcher;
 use crate::dispatcher::Kind;
+use crate::{Dispatcher, Task};
 
 /// What only the loop's own thread sees of it.
 pub(super) struct Current {
@@ -41,6 +41,27 @@ pub(crate) fn is_inside(context: Option<&Handle>) -> bool {
 /// Whether `events` is the loop of this thread, and runs coroutines on it now.
 pub(crate) fn is_of_this_thread(events: &EventLoop) -> bool {
     Current::of(events).is_some_and(|current| !current.is_parked())
+}
+
+/// Queues the task if this is the thread of the loop with this address, and it is running coroutines; else does not ask for it.
+#[inline]
+pub(crate) fn push_woken(events: usize, task: impl FnOnce() -> Option<Task>) {
+    let _ = CURRENT.try_with(|current| {
+        let current = current.borrow();
+        let Some(current) = current.as_deref() else {
+            return;
+        };
+        let same = Arc::as_ptr(&current.events).addr() == events;
+        if !same || current.parked.get() || current.events.is_rejecting() {
+            return;
+        }
+        if let Some(task) = task() {
+            let mut queue = current.queue.borrow_mut();
+            // What others pushed before this stays before it.
+            current.events.take_pushed(&mut queue);
+            queue.push_back(Event::Task(task));
+        }
+    });
 }
 
 impl Current {

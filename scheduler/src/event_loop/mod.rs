@@ -31,7 +31,7 @@ use crate::pool::{self, OnClose, Told};
 use crate::task::report;
 use crate::{Rejected, Task, TimeSource, Wakeup};
 use current::Current;
-pub(crate) use current::{current, is_inside, is_of_this_thread};
+pub(crate) use current::{current, is_inside, is_of_this_thread, push_woken};
 pub use local::LocalFuture;
 pub(crate) use local::Locals;
 use queued::Queued;

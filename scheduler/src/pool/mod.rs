@@ -39,6 +39,30 @@ pub(crate) use registry::{of, own, own_if_started, shut_down_own};
 use seat::{Local, Seat};
 pub(crate) use spares::before_blocking;
 
+/// Puts the task into the next slot of this thread's drainer if it is running a task of the pool with this address; else does not
+/// ask for it.
+#[inline]
+pub(crate) fn push_woken(pool: usize, task: impl FnOnce() -> Option<Task>) {
+    if Here::current() != Here::Pool(pool) {
+        return;
+    }
+    let helped = Local::with_any(|local| {
+        let this = &local.pool;
+        if this.address() != pool || this.fifo || this.gate.is_closed() {
+            return None;
+        }
+        local.push_next(task()?);
+        let more = local.len() > 1 && this.idle.any();
+        (more || !this.armed.load(Ordering::Relaxed)).then(|| (this.clone(), more))
+    });
+    if let Some((pool, more)) = helped.flatten() {
+        if more {
+            pool.wake_one(true);
+        }
+        pool.watch();
+    }
+}
+
 /// The tasks of one tokio runtime.
 pub(crate) struct Pool {
     handle: Handle,

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use futures_util::task::{ArcWake, waker_ref};
 
 use super::turn::Turn;
-use super::{Task, Wakeup, report};
+use super::{Task, Wakeup, Woken, report};
 
 /// The place of a task's future, in a [`TaskCell`], and whose turn it is to poll it; see the example of [`TaskCell`].
 ///
@@ -152,6 +152,14 @@ pub unsafe trait TaskCell: ArcWake + Sized + 'static {
     ///
     /// Called each time it is woken, on whichever thread wakes; not for the first turn.
     fn schedule(cell: &Arc<Self>, task: Task, how: Wakeup);
+
+    /// As [`schedule`](TaskCell::schedule), called by [`Task::wake_with`]; by default it calls that.
+    ///
+    /// One that can often do with [`Woken::queue_here`] saves a reference count for each wake.
+    fn schedule_woken(woken: Woken<Self>) {
+        let cell = woken.cell().clone();
+        Self::schedule(&cell, woken.into_task(), Wakeup::Wake);
+    }
 }
 
 /// A cell, whatever it has besides.

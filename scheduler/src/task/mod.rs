@@ -3,6 +3,7 @@
 mod body;
 mod spawned;
 mod turn;
+mod woken;
 
 use std::any::Any;
 use std::cell::Cell;
@@ -15,6 +16,7 @@ use std::sync::atomic::Ordering;
 use body::AnyCell;
 pub use body::{TaskBody, TaskCell};
 use spawned::Spawned;
+pub use woken::Woken;
 
 use crate::event_loop::LocalFuture;
 use crate::here::Here;
@@ -173,6 +175,14 @@ impl Task {
     pub fn wake<C: TaskCell>(cell: &Arc<C>) {
         if cell.body().turn().wake() {
             C::schedule(cell, Task(Some(cell.clone())), Wakeup::Wake);
+        }
+    }
+
+    /// As [`wake`](Task::wake), by a waker that has no other use for its reference; see the example of [`Woken`].
+    #[inline]
+    pub fn wake_with<C: TaskCell>(cell: Arc<C>) {
+        if cell.body().turn().wake() {
+            C::schedule_woken(Woken::new(cell));
         }
     }
 
