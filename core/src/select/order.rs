@@ -7,25 +7,39 @@ use std::hash::BuildHasher;
 /// See the module.
 pub(crate) enum Order {
     AsWritten,
-    Shuffled(Box<[usize]>),
+    /// Of as few clauses as a tuple can have, and some more.
+    Shuffled([u8; FEW]),
+    ShuffledMany(Box<[usize]>),
 }
+
+const FEW: usize = 16;
 
 impl Order {
     /// Each order of `count` clauses with the same probability.
     pub(crate) fn shuffled(count: usize) -> Order {
-        let mut order: Box<[usize]> = (0..count).collect();
-        for last in (1..count).rev() {
-            order.swap(last, below(last as u64 + 1) as usize);
+        if count <= FEW {
+            let mut order = std::array::from_fn(|turn| turn as u8);
+            shuffle(&mut order[..count]);
+            return Order::Shuffled(order);
         }
-        Order::Shuffled(order)
+        let mut order: Box<[usize]> = (0..count).collect();
+        shuffle(&mut order);
+        Order::ShuffledMany(order)
     }
 
     /// The clause that is registered at this turn.
     pub(crate) fn clause(&self, turn: usize) -> usize {
         match self {
             Order::AsWritten => turn,
-            Order::Shuffled(order) => order[turn],
+            Order::Shuffled(order) => usize::from(order[turn]),
+            Order::ShuffledMany(order) => order[turn],
         }
+    }
+}
+
+fn shuffle<T>(order: &mut [T]) {
+    for last in (1..order.len()).rev() {
+        order.swap(last, below(last as u64 + 1) as usize);
     }
 }
 
