@@ -33,6 +33,16 @@ CASES = [
     "cancel_tree_st",
     "yield_pingpong_st",
     "ctx_switch_io",
+    "chan_rdv_spsc_st",
+    "chan_buf64_spsc_st",
+    "chan_unlim_spsc_st",
+    "chan_confl_spsc_st",
+    "select2_rdv_st",
+    "select8_rdv_st",
+    "select2_buf64_st",
+    "select8_buf64_st",
+    "actor_pingpong_st",
+    "ring_100_st",
 ]
 FEW, MANY = 1, 3
 HERE = os.path.dirname(os.path.abspath(__file__))

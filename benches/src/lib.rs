@@ -1,8 +1,8 @@
-//! Benches of corox beside tokio.
+//! Benches of corox beside tokio, and of its channels beside those of async-channel, flume, kanal and crossfire.
 //!
 //! | command (in front of it `cargo`) | what it measures |
 //! |---|---|
-//! | `bench -p corox-bench` | the time of each of the [`cases`], of corox and of tokio, by criterion; `-- launch_join` only some |
+//! | `bench -p corox-bench` | the time of each of the [`cases`], of corox and of its peers, by criterion, each in a process of its own; `-- launch_join` only some |
 //! | `run --release -p corox-bench -- launch_join_mt` | a case in a process of its own, memory included, so that other languages can be put beside it |
 //! | `run --release -p corox-bench --bin io` | TCP echo and HTTP: the time of one program on corox as a ratio to that on tokio |
 //! | `run --release -p corox-bench --bin latency` | from a cancellation to the last cleanup, from a wake to the poll |

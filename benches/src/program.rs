@@ -85,24 +85,33 @@ impl Engine {
 
     /// Runs `program`; `watch` takes the time from the beginning of its root to its end, unless it says otherwise.
     pub fn run(&self, watch: &StopWatch, program: impl Program) {
-        let watch = watch.clone();
         match self {
-            Engine::Tokio(tokio) => tokio.run(async move {
-                let tracker = TaskTracker::new();
-                watch.start();
-                program.run(tracker.clone()).await;
-                tracker.close();
-                tracker.wait().await;
-                watch.stop();
-            }),
-            Engine::Corox(corox) => corox.run(|_| async move {
-                watch.start();
-                in_scope(program).await?;
-                watch.stop();
-                Ok(())
-            }),
+            Engine::Tokio(tokio) => on_tokio(tokio, watch, program),
+            Engine::Corox(corox) => on_corox(corox, watch, program),
         }
     }
+}
+
+pub(crate) fn on_tokio(tokio: &Tokio, watch: &StopWatch, program: impl Program) {
+    let watch = watch.clone();
+    tokio.run(async move {
+        let tracker = TaskTracker::new();
+        watch.start();
+        program.run(tracker.clone()).await;
+        tracker.close();
+        tracker.wait().await;
+        watch.stop();
+    });
+}
+
+pub(crate) fn on_corox(corox: &Corox, watch: &StopWatch, program: impl Program) {
+    let watch = watch.clone();
+    corox.run(|_| async move {
+        watch.start();
+        in_scope(program).await?;
+        watch.stop();
+        Ok(())
+    });
 }
 
 async fn in_scope(program: impl Program) -> corox::Result<()> {

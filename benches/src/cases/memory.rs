@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use corox::{CompletableDeferred, delay};
+use corox::{Channel, CompletableDeferred, delay};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,11 @@ pub(super) fn register(cases: &mut Cases) {
             .case("mem_delay", Threads::Workers, COROUTINES)
             .of(Memory),
     );
+    in_receive(
+        &mut cases
+            .case("mem_channel", Threads::Workers, COROUTINES)
+            .of(Memory),
+    );
     in_await(
         &mut cases
             .case("mem_deferred", Threads::Workers, COROUTINES)
@@ -83,6 +88,68 @@ fn in_delay(case: &mut Variants<'_>) {
             tracker.spawn(async move {
                 tell(ready);
                 unless_cancelled!(token, sleep(LONG))
+            });
+        };
+        grow(&watch, launch, sleep).await;
+    });
+}
+
+/// All in a receive on one channel. The tasks of tokio are left behind.
+fn in_receive(case: &mut Variants<'_>) {
+    case.corox(|scope, watch| async move {
+        let channel = Channel::<u64>::new(0);
+        let launch = |ready| {
+            let channel = channel.clone();
+            scope.launch(async move {
+                tell(ready);
+                let _ = channel.receive().await;
+            });
+        };
+        grow(&watch, launch, delay).await;
+        scope.job().cancel_children();
+        Ok(())
+    });
+    case.tokio("tokio-spawn+async-channel", |watch| async move {
+        let (_tx, rx) = async_channel::bounded::<u64>(1);
+        let launch = |ready| {
+            let rx = rx.clone();
+            tokio::spawn(async move {
+                tell(ready);
+                let _ = rx.recv().await;
+            });
+        };
+        grow(&watch, launch, sleep).await;
+    });
+    case.tokio("tokio-spawn+kanal", |watch| async move {
+        let (_tx, rx) = kanal::bounded_async::<u64>(0);
+        let launch = |ready| {
+            let rx = rx.clone();
+            tokio::spawn(async move {
+                tell(ready);
+                let _ = rx.recv().await;
+            });
+        };
+        grow(&watch, launch, sleep).await;
+    });
+    case.tokio("tokio-spawn+flume", |watch| async move {
+        let (_tx, rx) = flume::bounded::<u64>(0);
+        let launch = |ready| {
+            let rx = rx.clone();
+            tokio::spawn(async move {
+                tell(ready);
+                let _ = rx.recv_async().await;
+            });
+        };
+        grow(&watch, launch, sleep).await;
+    });
+    case.tokio("tracker+childtoken+async-channel", |watch| async move {
+        let (_tx, rx) = async_channel::bounded::<u64>(1);
+        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
+        let launch = |ready| {
+            let (rx, token) = (rx.clone(), token.child_token());
+            tracker.spawn(async move {
+                tell(ready);
+                tokio::select! { biased; () = token.cancelled() => {}, _ = rx.recv() => {} }
             });
         };
         grow(&watch, launch, sleep).await;

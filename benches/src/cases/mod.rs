@@ -1,17 +1,24 @@
 //! Small programs, each under one name for corox, for tokio, and for runners in other languages.
 //!
+//! - `launch_join`, `async_await_chain`, `scope_nested`, `cancel_tree`, `yield_pingpong`, `ctx_switch`, `delay_many`: coroutines.
+//! - `channels`, `select`, `actors`: elements between them.
+//! - `memory`: suspended ones.
+//!
 //! The variants of corox are `corox` and `corox-on-tokio`, with coroutines on threads of corox's own and on a runtime of tokio's. Those of
 //! tokio, the peers, do the same with its tasks alone, or with what is put together from `JoinSet`, `TaskTracker` and `CancellationToken` to
 //! have a scope.
 
+mod actors;
 mod async_await_chain;
 mod cancel_tree;
+mod channels;
 mod children;
 mod ctx_switch;
 mod delay_many;
 mod launch_join;
 mod memory;
 mod scope_nested;
+mod select;
 mod yield_pingpong;
 
 use std::fmt;
@@ -20,7 +27,8 @@ use std::rc::Rc;
 
 use corox::{CoroutineScope, Result};
 
-use crate::{Corox, StopWatch, Threads, Tokio};
+use crate::program::{on_corox, on_tokio};
+use crate::{Corox, Program, StopWatch, Threads, Tokio};
 
 /// One measurement.
 pub struct Case {
@@ -67,10 +75,24 @@ impl fmt::Debug for Case {
     }
 }
 
+/// How much a repetition does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Size {
+    /// As much as runners in other languages do.
+    Whole,
+    /// Of the cases whose repetitions are long, a fortieth.
+    Small,
+}
+
 /// All of them, those of the same name one after the other.
 #[must_use]
-pub fn all() -> Vec<Case> {
-    let mut cases = Cases::default();
+pub fn all(size: Size) -> Vec<Case> {
+    let mut cases = Cases {
+        list: Vec::new(),
+        size,
+        workers: Engines::new(Threads::Workers),
+        one_thread: Engines::new(Threads::One),
+    };
     launch_join::register(&mut cases);
     async_await_chain::register(&mut cases);
     scope_nested::register(&mut cases);
@@ -78,6 +100,9 @@ pub fn all() -> Vec<Case> {
     yield_pingpong::register(&mut cases);
     ctx_switch::register(&mut cases);
     delay_many::register(&mut cases);
+    channels::register(&mut cases);
+    select::register(&mut cases);
+    actors::register(&mut cases);
     memory::register(&mut cases);
     cases.list
 }
@@ -85,6 +110,7 @@ pub fn all() -> Vec<Case> {
 /// The list that grows, and what its cases run on.
 struct Cases {
     list: Vec<Case>,
+    size: Size,
     workers: Engines,
     one_thread: Engines,
 }
@@ -108,17 +134,78 @@ impl Engines {
     }
 }
 
-impl Default for Cases {
-    fn default() -> Self {
-        Cases {
-            list: Vec::new(),
-            workers: Engines::new(Threads::Workers),
-            one_thread: Engines::new(Threads::One),
-        }
+/// Whose program it is. A type for each, so that what is written for one is not compiled for the others.
+trait By: Copy + 'static {
+    type Engine: 'static;
+    const IS_PEER: bool;
+
+    /// The variants, and what each runs on.
+    fn variants(self, engines: &Engines) -> Vec<(&'static str, Self::Engine)>;
+
+    fn run(engine: &Self::Engine, watch: &StopWatch, program: impl Program);
+}
+
+/// Both variants of corox.
+#[derive(Clone, Copy)]
+struct ByCorox;
+
+impl By for ByCorox {
+    type Engine = Corox;
+    const IS_PEER: bool = false;
+
+    fn variants(self, engines: &Engines) -> Vec<(&'static str, Corox)> {
+        engines.corox.to_vec()
+    }
+
+    fn run(engine: &Corox, watch: &StopWatch, program: impl Program) {
+        on_corox(engine, watch, program);
+    }
+}
+
+/// Another one of corox, on its own threads.
+#[derive(Clone, Copy)]
+struct ByCoroxAs(&'static str);
+
+impl By for ByCoroxAs {
+    type Engine = Corox;
+    const IS_PEER: bool = false;
+
+    fn variants(self, engines: &Engines) -> Vec<(&'static str, Corox)> {
+        let (_, own) = &engines.corox[0];
+        vec![(self.0, own.clone())]
+    }
+
+    fn run(engine: &Corox, watch: &StopWatch, program: impl Program) {
+        on_corox(engine, watch, program);
+    }
+}
+
+/// A peer, on tokio's tasks.
+#[derive(Clone, Copy)]
+struct Peer(&'static str);
+
+impl By for Peer {
+    type Engine = Rc<Tokio>;
+    const IS_PEER: bool = true;
+
+    fn variants(self, engines: &Engines) -> Vec<(&'static str, Rc<Tokio>)> {
+        vec![(self.0, engines.tokio.clone())]
+    }
+
+    fn run(engine: &Rc<Tokio>, watch: &StopWatch, program: impl Program) {
+        on_tokio(engine, watch, program);
     }
 }
 
 impl Cases {
+    /// How many operations there are of what takes `whole` in other languages.
+    fn scaled(&self, whole: u64) -> u64 {
+        match self.size {
+            Size::Whole => whole,
+            Size::Small => whole / 40,
+        }
+    }
+
     /// The variants of one case.
     fn case(&mut self, name: &str, threads: Threads, operations: u64) -> Variants<'_> {
         Variants {
@@ -204,6 +291,34 @@ impl Variants<'_> {
         self.add(variant, true, operations, Box::new(repetition));
     }
 
+    /// The program that is made for each repetition; with it, what checks afterwards what it has done.
+    fn programs<B: By, P: Program, C: FnOnce()>(
+        &mut self,
+        by: B,
+        make: impl Fn() -> (P, C) + Clone + 'static,
+    ) {
+        for (variant, engine) in by.variants(self.engines) {
+            let make = make.clone();
+            let repetition = move |watch: &StopWatch| {
+                let (program, check) = make();
+                B::run(&engine, watch, program);
+                check();
+            };
+            self.add(variant, B::IS_PEER, self.operations, Box::new(repetition));
+        }
+    }
+
+    /// What this thread does, without coroutines.
+    fn thread(&mut self, variant: &'static str, body: impl Fn() + 'static) {
+        let repetition = move |watch: &StopWatch| {
+            watch.start();
+            body();
+            watch.stop();
+        };
+        let peer = variant != "corox";
+        self.add(variant, peer, self.operations, Box::new(repetition));
+    }
+
     fn add(
         &mut self,
         variant: &'static str,
@@ -226,12 +341,12 @@ impl Variants<'_> {
 mod tests {
     use std::collections::HashSet;
 
-    use super::{Quantity, all};
+    use super::{Quantity, Size, all};
     use crate::StopWatch;
 
     #[test]
     fn each_case_has_corox_and_a_peer_under_keys_of_their_own() {
-        let cases = all();
+        let cases = all(Size::Whole);
         let keys: HashSet<_> = cases.iter().map(|case| case.key()).collect();
         assert_eq!(keys.len(), cases.len());
         for case in &cases {
@@ -245,7 +360,7 @@ mod tests {
     /// Of the wall time there is always some.
     #[test]
     fn a_repetition_tells_what_it_took() {
-        let cases = all();
+        let cases = all(Size::Whole);
         let quick = |case: &&super::Case| case.name == "ctx_switch_thread";
         let mut any = false;
         for case in cases.iter().filter(quick) {

@@ -10,14 +10,19 @@
 //!
 //! A case name alone runs all variants of corox. Not for mem_*: what one leaves behind the next one uses again, so that each needs a
 //! process of its own. `BENCH_QUICK=1` runs each only a few times, to see that it works; `BENCH_REPETITIONS=n` exactly so often,
-//! without warm-up, for `counts.py`.
+//! without warm-up, for `counts.py`. A peer that has not done its case after 90 seconds ends the process.
 #![forbid(unsafe_code)]
 
 mod measure;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use corox_bench::{ALLOCATOR_NAME, cases};
+use corox_bench::ALLOCATOR_NAME;
+use corox_bench::cases::{self, Size};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,7 +36,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Some(list @ ("--list" | "--list-peers")) => {
-            for case in cases::all() {
+            for case in cases::all(Size::Whole) {
                 if case.peer == (list == "--list-peers") {
                     println!("{}", case.key());
                 }
@@ -40,13 +45,18 @@ fn main() -> ExitCode {
         }
         Some(_) => {}
     }
-    let cases = cases::all();
+    let cases = cases::all(Size::Whole);
     for wanted in &arguments {
         let mut known = false;
         for case in &cases {
             if (case.name == *wanted && !case.peer) || case.key() == *wanted {
                 known = true;
+                let done = Arc::new(AtomicBool::new(false));
+                if case.peer {
+                    give_up_later(case.key(), done.clone());
+                }
                 println!("{}\t{}", case.key(), measure::run(case));
+                done.store(true, Ordering::Relaxed);
             }
         }
         if !known {
@@ -56,4 +66,17 @@ fn main() -> ExitCode {
     }
     // Without waiting for what the cases have left suspended.
     std::process::exit(0)
+}
+
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// A channel of a peer may lose a wake-up, and then its case has no end.
+fn give_up_later(case: String, done: Arc<AtomicBool>) {
+    thread::spawn(move || {
+        thread::sleep(LIMIT);
+        if !done.load(Ordering::Relaxed) {
+            eprintln!("{case}: not done after {LIMIT:?}");
+            std::process::exit(1);
+        }
+    });
 }
