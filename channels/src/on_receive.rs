@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use corox_core::Clause;
-use corox_core::select_protocol::{Registered, Registrar};
+use corox_core::select_protocol::{Attempt, Registered, Registrar};
 use corox_core::waiters_protocol::{Key, State as Entry, Waiter};
 
 use crate::error::ReceiveError;
 use crate::receiving::Received;
 use crate::result::ChannelResult;
 use crate::shared::Shared;
-use crate::state::{Slot, Taken};
+use crate::shim::MutexGuard;
+use crate::state::{Slot, State, Taken};
 
 /// A receive as a part of a select.
 struct Part<'a, T> {
@@ -78,6 +79,40 @@ impl<'a, T> Part<'a, T> {
             }
             return Registered::Won;
         }
+    }
+
+    /// Nobody else can claim a select of which nothing is registered.
+    #[inline]
+    fn attempt(&mut self) -> Attempt {
+        let shared = self.shared;
+        let mut state = shared.state.lock();
+        if let Some(element) = state.pop_at_once() {
+            self.taken = Some((Ok(element), state.next_place()));
+            return Attempt::Won;
+        }
+        if !state.is_closed() && !state.has_elements() {
+            return Attempt::Nothing;
+        }
+        self.attempt_slowly(state)
+    }
+
+    #[inline(never)]
+    fn attempt_slowly(&mut self, mut guard: MutexGuard<'_, State<T>>) -> Attempt {
+        let state = &mut *guard;
+        let (received, sender) = match state.take(None) {
+            Taken::Element(element, sender) => (Ok(element), sender),
+            Taken::Closed => (Err(state.cause()), None),
+            Taken::Empty | Taken::Lost => return Attempt::Nothing,
+        };
+        self.taken = Some((received, state.next_place()));
+        if sender.is_some() {
+            self.shared.note_waiters(state);
+        }
+        drop(guard);
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+        Attempt::Won
     }
 
     fn proceed(&mut self, at: &mut Registrar<'_>) -> Registered {
@@ -163,6 +198,10 @@ macro_rules! clauses {
 
             fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
                 self.get_mut().0.proceed(at)
+            }
+
+            fn attempt(self: Pin<&mut Self>) -> Attempt {
+                self.get_mut().0.attempt()
             }
 
             fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<$output> {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -623,4 +623,24 @@ fn clauses_work_in_foreign_selects() {
         assert_eq!(selecting.await?, 7);
         Ok(())
     });
+}
+
+/// Channels are looked at before anything is registered, and futures show only then what they have.
+#[test]
+fn a_channel_does_not_overtake_a_future_that_is_written_before_it() {
+    let (empty, full) = (Channel::<u32>::new(1), Channel::new(1));
+    full.try_send(3).unwrap();
+    run_blocking(async |_| {
+        let one = on(ready(Ok(1)));
+        assert_eq!(select((one, full.on_receive())).await?, 1);
+        let two = on(ready(Ok(2)));
+        let clauses = (empty.on_receive(), two, full.on_receive());
+        assert_eq!(select(clauses).await?, 2);
+        let never = on(pending());
+        let clauses = (empty.on_receive(), full.on_receive(), never);
+        assert_eq!(select(clauses).await?, 3);
+        assert!(empty.is_empty() && full.is_empty());
+        Ok(())
+    })
+    .unwrap();
 }

@@ -104,7 +104,7 @@ mod with_context;
 /// What clauses in other crates of the project are made of; no part of the public interface.
 #[doc(hidden)]
 pub mod select_protocol {
-    pub use crate::select::{Registered, Registrar, Slots, Ticket};
+    pub use crate::select::{Attempt, Registered, Registrar, Slots, Ticket};
 }
 
 /// Who waits at a channel or a lock of the project, in order; no part of the public interface.

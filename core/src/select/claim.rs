@@ -263,6 +263,17 @@ pub enum Registered {
     Lost,
 }
 
+/// What a clause knows before any of its select is registered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Attempt {
+    /// It was available, and has what it is to give: it has won.
+    Won,
+    /// It is not available.
+    Nothing,
+    /// That shows only when it is registered.
+    Unknown,
+}
+
 /// The select as a clause sees it while it is registered or polled.
 pub struct Registrar<'a> {
     cell: &'a mut Option<Arc<ClaimCell>>,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::claim::{Registered, Registrar};
+use super::claim::{Attempt, Registered, Registrar};
 
 /// One of the things that a [`select`](crate::select()) waits for.
 ///
@@ -50,6 +50,15 @@ pub trait Clause {
     #[doc(hidden)]
     fn proceed(self: Pin<&mut Self>, _at: &mut Registrar<'_>) -> Registered {
         Registered::Waits
+    }
+
+    /// Called before any clause is registered: takes what is there at once, and otherwise leaves nothing behind.
+    ///
+    /// As long as the clauses before one know the answer, those that lose need not be registered. One that is available at once
+    /// must say so here or know nothing.
+    #[doc(hidden)]
+    fn attempt(self: Pin<&mut Self>) -> Attempt {
+        Attempt::Unknown
     }
 
     /// Called once this clause has won and all others are dropped, until it is ready.
@@ -147,6 +156,10 @@ impl<C: Clause + ?Sized> Clause for Pin<Box<C>> {
         self.get_mut().as_mut().proceed(at)
     }
 
+    fn attempt(self: Pin<&mut Self>) -> Attempt {
+        self.get_mut().as_mut().attempt()
+    }
+
     fn complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         self.get_mut().as_mut().complete(cx)
     }
@@ -176,6 +189,10 @@ where
 
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         self.project().clause.proceed(at)
+    }
+
+    fn attempt(self: Pin<&mut Self>) -> Attempt {
+        self.project().clause.attempt()
     }
 
     fn complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
@@ -218,6 +235,10 @@ where
 
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         self.project().clause.proceed(at)
+    }
+
+    fn attempt(self: Pin<&mut Self>) -> Attempt {
+        self.project().clause.attempt()
     }
 
     fn complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {

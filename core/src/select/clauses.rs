@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::claim::{Registered, Registrar};
+use super::claim::{Attempt, Registered, Registrar};
 use super::clause::Clause;
 use crate::launch_output::Never;
 
@@ -54,6 +54,8 @@ pub trait Slots {
     fn register(self: Pin<&mut Self>, index: usize, at: &mut Registrar<'_>) -> Registered;
     /// [`Clause::proceed`]
     fn proceed(self: Pin<&mut Self>, index: usize, at: &mut Registrar<'_>) -> Registered;
+    /// [`Clause::attempt`]
+    fn attempt(self: Pin<&mut Self>, index: usize) -> Attempt;
     /// [`Clause::complete`]
     fn complete(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>) -> Poll<Self::Output>;
     /// Drops all clauses but this one.
@@ -106,6 +108,17 @@ macro_rules! tuples {
                 match index {
                     $($index => match this.$field.as_pin_mut() {
                         Some(clause) => clause.proceed(at),
+                        None => gone(),
+                    },)+
+                    _ => gone(),
+                }
+            }
+
+            fn attempt(self: Pin<&mut Self>, index: usize) -> Attempt {
+                let this = self.project();
+                match index {
+                    $($index => match this.$field.as_pin_mut() {
+                        Some(clause) => clause.attempt(),
                         None => gone(),
                     },)+
                     _ => gone(),
@@ -176,6 +189,10 @@ impl Slots for NoSlots {
         gone()
     }
 
+    fn attempt(self: Pin<&mut Self>, _index: usize) -> Attempt {
+        gone()
+    }
+
     fn complete(self: Pin<&mut Self>, _index: usize, _cx: &mut Context<'_>) -> Poll<Never> {
         gone()
     }
@@ -229,6 +246,10 @@ impl<C: Clause> Slots for ManySlots<C> {
 
     fn proceed(self: Pin<&mut Self>, index: usize, at: &mut Registrar<'_>) -> Registered {
         self.at(index).proceed(at)
+    }
+
+    fn attempt(self: Pin<&mut Self>, index: usize) -> Attempt {
+        self.at(index).attempt()
     }
 
     fn complete(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>) -> Poll<C::Output> {

@@ -34,8 +34,8 @@ use pin_project_lite::pin_project;
 use crate::frame;
 use crate::probe::{Reason, WaitReason};
 use claim::ClaimCell;
+pub use claim::{Attempt, Registered, Registrar, Ticket};
 pub(crate) use claim::{Claim, claim};
-pub use claim::{Registered, Registrar, Ticket};
 pub use clause::{BoxClause, Clause, Then, ThenAsync};
 pub use clauses::{Clauses, Slots};
 pub use future::{On, on};
@@ -198,6 +198,21 @@ impl<S: Slots> Select<S> {
         }
     }
 
+    /// The first clause, in their order, that is available at once, as far as that can be known without registering them.
+    fn attempt(self: Pin<&mut Self>) -> Option<usize> {
+        let mut this = self.project();
+        for turn in 0..this.slots.count() {
+            let clause = this.order.clause(turn);
+            match this.slots.as_mut().attempt(clause) {
+                Attempt::Won => return Some(clause),
+                Attempt::Nothing => {}
+                // Those after it must not win before it was asked.
+                Attempt::Unknown => return None,
+            }
+        }
+        None
+    }
+
     /// Registers the clauses, or polls them again, until one has won.
     fn visit(self: Pin<&mut Self>, cx: &Context<'_>, mut again: bool) -> Option<usize> {
         let mut this = self.project();
@@ -243,7 +258,10 @@ impl<S: Slots> Future for Select<S> {
             Phase::Unpolled => {
                 // A panic in here leaves a select that can only be dropped.
                 *self.as_mut().project().phase = Phase::Ended;
-                let winner = self.as_mut().visit(cx, false);
+                let winner = match self.as_mut().attempt() {
+                    Some(winner) => Some(winner),
+                    None => self.as_mut().visit(cx, false),
+                };
                 *self.as_mut().project().phase = Phase::Waiting(None);
                 winner
             }
