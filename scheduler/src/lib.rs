@@ -23,7 +23,7 @@
 //! - *A dispatcher of one's own*: [`Dispatch`], or a closure by [`Dispatcher::from_executor`]. The other way any
 //!   dispatcher is an [`Executor`].
 //! - *For libraries that build on this crate*: a [`TaskCell`] has a task, with its [`TaskBody`], in an allocation of its
-//!   own, and a [`LocalFuture`] is `Send` for one that is not; [`host`] ([`HostGuard`], [`hosted`]) puts another loop in the place of
+//!   own, and is given a [`Woken`] where a waker is used up; a [`LocalFuture`] is `Send` for one that is not; [`host`] ([`HostGuard`], [`hosted`]) puts another loop in the place of
 //!   the event loop; [`OnClose`] is told when a runtime shuts down; [`unconfined_queue_is_empty`].
 
 // Unsafe is the place of a task's future, `task::body`, alone.
