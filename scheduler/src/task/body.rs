@@ -153,7 +153,7 @@ pub unsafe trait TaskCell: ArcWake + Sized + 'static {
     /// Called each time it is woken, on whichever thread wakes; not for the first turn.
     fn schedule(cell: &Arc<Self>, task: Task, how: Wakeup);
 
-    /// As [`schedule`](TaskCell::schedule), called by [`Task::wake_with`]; by default it calls that.
+    /// As [`schedule`](TaskCell::schedule), called by [`Task::wake_with`]; by default it calls that. See the example of [`Woken`].
     ///
     /// One that can often do with [`Woken::queue_here`] saves a reference count for each wake.
     fn schedule_woken(woken: Woken<Self>) {
