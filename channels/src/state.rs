@@ -364,8 +364,10 @@ impl<T> State<T> {
         !self.is_open && !matches!(self.phase, Phase::Unstarted(_))
     }
 
-    /// Whether there is something to be received.
+    /// Whether there is something to be received. The queue of the senders may have selects that another clause has won.
     pub(crate) fn has_elements(&self) -> bool {
-        !self.buffer.is_empty() || !self.put_back.is_empty() || !self.senders.is_empty()
+        !self.buffer.is_empty()
+            || !self.put_back.is_empty()
+            || self.waiters.someone_waits(&self.senders)
     }
 }

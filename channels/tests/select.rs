@@ -259,6 +259,19 @@ fn a_select_does_not_meet_itself() {
     assert!(channel.is_empty());
 }
 
+/// A select that another clause has won sends nothing more, though it has not gone on yet.
+#[test]
+fn an_element_that_a_select_will_not_send_is_not_there() {
+    let (one, other) = (meeting(), meeting());
+    let selecting = Hand::waiting(select((one.on_send(1), other.on_send(2))));
+    assert!(!one.is_empty() && !other.is_empty());
+    one.close();
+    assert!(!one.is_closed_for_receive(), "1 can be received");
+    assert_eq!(other.try_receive().unwrap(), 2);
+    assert!(one.is_closed_for_receive() && other.is_empty());
+    selecting.ready().unwrap();
+}
+
 /// S-8: at registration and while it waits.
 #[test]
 fn a_closed_channel_is_available() {

@@ -286,6 +286,19 @@ impl<T> Waiters<T> {
         Claimed::Nobody
     }
 
+    /// Whether somebody waits there who can be claimed, now or after the poll that it is in the middle of.
+    pub fn someone_waits(&self, queue: &Queue) -> bool {
+        let mut at = queue.head;
+        while let Some(key) = at {
+            let entry = &self.entries[key.index()];
+            match &entry.waiter {
+                Waiter::Select(ticket) if ticket.is_over() => at = entry.next,
+                _ => return true,
+            }
+        }
+        false
+    }
+
     /// Takes an entry that was claimed out of its queue; gives whom to wake, which of a select is `waker`.
     #[inline]
     fn resume(&mut self, queue: &mut Queue, key: Key, waker: Option<Waker>) -> Option<Waker> {
