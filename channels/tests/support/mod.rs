@@ -1,6 +1,8 @@
 //! What the tests of the crate share.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod traffic;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
