@@ -1075,6 +1075,8 @@ mod circle_of_awaits {
     }
 }
 
+mod channels_and_locks;
+
 /// A program without a bug passes whatever the schedule is.
 mod correct {
     use super::*;
