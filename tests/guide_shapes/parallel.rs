@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use corox::{
     Capacity, Channel, ChannelBuilders, CoroutineScope, Error, FinallyExt, GlobalScope,
-    NonCancellable, Result, await_all, await_first_success, coroutine_scope, delay,
+    NonCancellable, Result, Semaphore, await_all, await_first_success, coroutine_scope, delay,
     supervisor_scope, with_timeout_or_none, yield_now,
 };
 use corox_test::{EventLog, TestScope, run_test};
@@ -73,6 +73,49 @@ fn parallel_await_all_fails_with_the_first_failure_at_once() {
         });
         assert_eq!(outcome.await.unwrap_err().to_string(), "b is broken");
         assert_eq!(t.current_time(), ms(100));
+    });
+}
+
+/// The permits of calls that fail or are cancelled, whether they are held by a guard or released by hand.
+#[test]
+fn parallel_throttle_returns_the_permits_of_what_fails_or_is_cancelled() {
+    async fn throttled(
+        permits: Arc<Semaphore>,
+        by_hand: bool,
+        call: impl Future<Output = Result<&'static str>>,
+    ) -> Result<&'static str> {
+        if by_hand {
+            permits.acquire().await.forget();
+            let release = async { permits.release().expect("it was acquired") };
+            call.finally(release).await
+        } else {
+            permits.with_permit(call).await
+        }
+    }
+
+    run_test(async |t| {
+        for by_hand in [false, true] {
+            let begin = t.current_time();
+            let permits = Arc::new(Semaphore::new(3));
+            let outcome = coroutine_scope(async |scope| {
+                let mut calls = Vec::new();
+                for _ in 0..4 {
+                    calls.push(scope.spawn(throttled(permits.clone(), by_hand, get(300, "data"))));
+                }
+                yield_now().await;
+                assert_eq!(permits.available_permits(), 0);
+                calls.push(scope.spawn(fail(100, "broken")));
+                await_all(calls).await
+            });
+            // Three are cancelled amid their calls, and the fourth while it waits.
+            assert_eq!(outcome.await.unwrap_err().to_string(), "broken");
+            assert_eq!(t.current_time() - begin, ms(100));
+            assert_eq!(permits.available_permits(), 3);
+
+            let alone = throttled(permits.clone(), by_hand, fail(100, "broken, too")).await;
+            assert_eq!(alone.unwrap_err().to_string(), "broken, too");
+            assert_eq!(permits.available_permits(), 3);
+        }
     });
 }
 

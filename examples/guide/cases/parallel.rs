@@ -3,14 +3,21 @@
 //! The services are delays that answer: what is shown is how their calls are put together.
 
 use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use corox::{CoroutineScope, Error, Result, StdErrorOf, await_all, coroutine_scope, delay};
+use corox::{
+    CoroutineScope, Error, FinallyExt, Result, Semaphore, StdErrorOf, await_all, coroutine_scope,
+    delay,
+};
 use tokio::time::Instant;
 
 cases! {
     "parallel-async-await" parallel_async_await "Three calls at once take as long as the slowest";
     "parallel-await-all" parallel_await_all "A call for each item of a list; the answers come in its order";
+    "parallel-throttle" parallel_throttle "A call for each item, three of them at a time";
+    "parallel-throttle-manual" parallel_throttle_manual "The same, with a permit that is released by hand";
     "parallel-batches" parallel_batches "Ten at a time, one batch after another";
     "parallel-progress" parallel_progress "The same, telling after each batch how far it is";
     "parallel-product-details" parallel_product_details "Five calls, of which one needs the answer of another";
@@ -87,6 +94,78 @@ async fn parallel_await_all(_: CoroutineScope) -> Result<()> {
     }
 
     println!("{:?}", fetch_items(&[1, 2, 3]).await?);
+    Ok(())
+}
+
+/// A service that counts the calls that it is answering.
+#[derive(Default)]
+struct Service {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Service {
+    async fn get_user(&self, id: u32) -> Result<u32> {
+        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        delay(Duration::from_millis(100)).await;
+        self.now.fetch_sub(1, Ordering::Relaxed);
+        Ok(id)
+    }
+
+    fn report(&self, users: &[u32], begin: Instant) {
+        println!(
+            "{} users, in the order of their ids: {}",
+            users.len(),
+            users.is_sorted()
+        );
+        println!("At most {} at once", self.most.load(Ordering::Relaxed));
+        println!("Completed in {} ms", begin.elapsed().as_millis());
+    }
+}
+
+async fn parallel_throttle(_: CoroutineScope) -> Result<()> {
+    async fn fetch_throttled(service: &Arc<Service>, ids: &[u32]) -> Result<Vec<u32>> {
+        let permits = Arc::new(Semaphore::new(3));
+        coroutine_scope(async |scope| {
+            let calls = ids.iter().map(|&id| {
+                let (service, permits) = (service.clone(), permits.clone());
+                scope.spawn(async move { permits.with_permit(service.get_user(id)).await })
+            });
+            await_all(calls).await
+        })
+        .await
+    }
+
+    let (service, begin) = (Arc::new(Service::default()), Instant::now());
+    let ids: Vec<u32> = (0..10).collect();
+    let users = fetch_throttled(&service, &ids).await?;
+    service.report(&users, begin);
+    Ok(())
+}
+
+async fn parallel_throttle_manual(_: CoroutineScope) -> Result<()> {
+    async fn fetch_throttled(service: &Arc<Service>, ids: &[u32]) -> Result<Vec<u32>> {
+        let permits = Arc::new(Semaphore::new(3));
+        coroutine_scope(async |scope| {
+            let calls = ids.iter().map(|&id| {
+                let (service, permits) = (service.clone(), permits.clone());
+                scope.spawn(async move {
+                    // Without its guard, a permit is given back by `release` only.
+                    permits.acquire().await.forget();
+                    let release = async { permits.release().expect("it was acquired") };
+                    service.get_user(id).finally(release).await
+                })
+            });
+            await_all(calls).await
+        })
+        .await
+    }
+
+    let (service, begin) = (Arc::new(Service::default()), Instant::now());
+    let ids: Vec<u32> = (0..10).collect();
+    let users = fetch_throttled(&service, &ids).await?;
+    service.report(&users, begin);
     Ok(())
 }
 
