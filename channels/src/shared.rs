@@ -381,6 +381,8 @@ mod tests {
     use std::pin::pin;
     use std::task::Context;
 
+    use corox_core::select;
+
     use super::*;
     use crate::Channel;
 
@@ -392,9 +394,11 @@ mod tests {
     #[test]
     fn a_million_waits_that_are_given_up_leave_nothing() {
         let channel = Channel::new(0);
-        for n in 0..500_000 {
+        for n in 0..250_000 {
             wait(channel.receive());
             wait(channel.send(n));
+            wait(select((channel.on_receive(),)));
+            wait(select((channel.on_send(n),)));
         }
         let mut many: Vec<_> = (0..1000).map(|_| channel.receive()).collect();
         let mut cx = Context::from_waker(Waker::noop());

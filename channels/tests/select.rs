@@ -485,6 +485,37 @@ fn a_select_that_sends_displaces_as_a_send_does() {
     });
 }
 
+/// A select that was first polled in one task goes on in another: the waker of the last poll is woken, on both sides.
+#[test]
+fn a_select_may_move_to_another_task_after_its_first_poll() {
+    let (one, other) = (meeting(), meeting());
+    let mut receive = Box::pin(select((one.on_receive(), other.on_receive())));
+    let (old, new) = (Default::default(), Default::default());
+    assert!(support::poll_with(receive.as_mut(), &old).is_pending());
+    assert!(support::poll_with(receive.as_mut(), &new).is_pending());
+    other.try_send(7).unwrap();
+    assert_eq!((old.count(), new.count()), (0, 1));
+    assert!(matches!(
+        support::poll_with(receive.as_mut(), &new),
+        Poll::Ready(Ok(7))
+    ));
+    let channel: &'static Channel<u32> = Box::leak(Box::new(meeting()));
+    run_blocking(async |scope| {
+        let mut send = Box::pin(select((channel.on_send(8),)));
+        poll_fn(|cx| {
+            assert!(send.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let sender = scope.launch(async move { Ok(send.await?) });
+        yield_now().await;
+        assert_eq!(channel.receive().await?, 8);
+        sender.join().await;
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// A waiting select keeps its place among plain operations.
 #[test]
 fn a_select_is_served_in_its_turn() {
