@@ -43,6 +43,13 @@ CASES = [
     "select8_buf64_st",
     "actor_pingpong_st",
     "ring_100_st",
+    "mutex_uncontended_st",
+    "mutex_8_st",
+    "mutex_8_yield_st",
+    "sem1_16_st",
+    "sem1_16_yield_st",
+    "sem4_16_st",
+    "sem4_16_yield_st",
 ]
 FEW, MANY = 1, 3
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -1,4 +1,5 @@
-//! Benches of corox beside tokio, and of its channels beside those of async-channel, flume, kanal and crossfire.
+//! Benches of corox beside tokio, of its channels beside those of async-channel, flume, kanal and crossfire, and of its locks beside
+//! those of async-lock and futures.
 //!
 //! | command (in front of it `cargo`) | what it measures |
 //! |---|---|

@@ -2,6 +2,7 @@
 //!
 //! - `launch_join`, `async_await_chain`, `scope_nested`, `cancel_tree`, `yield_pingpong`, `ctx_switch`, `delay_many`: coroutines.
 //! - `channels`, `select`, `actors`: elements between them.
+//! - `mutex`, `semaphore`: one after the other, or a few at a time.
 //! - `memory`: suspended ones.
 //!
 //! The variants of corox are `corox` and `corox-on-tokio`, with coroutines on threads of corox's own and on a runtime of tokio's. Those of
@@ -17,8 +18,10 @@ mod ctx_switch;
 mod delay_many;
 mod launch_join;
 mod memory;
+mod mutex;
 mod scope_nested;
 mod select;
+mod semaphore;
 mod yield_pingpong;
 
 use std::fmt;
@@ -103,6 +106,8 @@ pub fn all(size: Size) -> Vec<Case> {
     channels::register(&mut cases);
     select::register(&mut cases);
     actors::register(&mut cases);
+    mutex::register(&mut cases);
+    semaphore::register(&mut cases);
     memory::register(&mut cases);
     cases.list
 }
