@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use corox_core::Clause;
-use corox_core::select_protocol::{Registered, Registrar};
+use corox_core::select_protocol::{Attempt, Registered, Registrar};
 
 use crate::permit::SemaphorePermit;
 use crate::permits::Want;
@@ -45,6 +45,11 @@ impl<'a> Clause for OnAcquire<'a> {
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         let this = self.get_mut();
         this.part.proceed(&this.semaphore.permits, at)
+    }
+
+    fn attempt(self: Pin<&mut Self>) -> Attempt {
+        let this = self.get_mut();
+        this.part.attempt(&this.semaphore.permits, this.want)
     }
 
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {

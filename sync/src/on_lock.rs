@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use corox_core::Clause;
-use corox_core::select_protocol::{Registered, Registrar};
+use corox_core::select_protocol::{Attempt, Registered, Registrar};
 
 use crate::error::RelockError;
 use crate::guard::MutexGuard;
@@ -72,6 +72,11 @@ impl<'a, T: ?Sized> Clause for OnLock<'a, T> {
         part.proceed(&mutex.permits, at)
     }
 
+    fn attempt(self: Pin<&mut Self>) -> Attempt {
+        let OnLock { mutex, part } = self.get_mut();
+        part.attempt(&mutex.permits, Want::ONE)
+    }
+
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
         let OnLock { mutex, part } = self.get_mut();
         part.take_up(&mutex.permits);
@@ -96,6 +101,16 @@ impl<'a, T: ?Sized> Clause for OnLockAs<'a, T> {
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         let this = self.get_mut();
         this.part.proceed(&this.mutex.permits, at)
+    }
+
+    fn attempt(self: Pin<&mut Self>) -> Attempt {
+        let this = self.get_mut();
+        if this.mutex.holds_lock(this.owner) {
+            this.is_relock = true;
+            return Attempt::Won;
+        }
+        let want = this.want();
+        this.part.attempt(&this.mutex.permits, want)
     }
 
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {

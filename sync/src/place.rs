@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
 use corox_core::probe::{Reason, WaitReason, is_installed};
-use corox_core::select_protocol::{Registered, Registrar};
+use corox_core::select_protocol::{Attempt, Registered, Registrar};
 use corox_core::waiters_protocol::{Key, State, Waiter, cancelled_here};
 
 use crate::permits::{Permits, Want};
@@ -182,6 +182,16 @@ impl Part {
         let (key, served) = permits.wait(Waiter::Select(at.ticket()), want);
         *self = Part::Waits(key);
         told(served)
+    }
+
+    /// As [`Clause::attempt`](corox_core::Clause): nobody else can claim a select of which nothing is registered.
+    #[inline]
+    pub(crate) fn attempt(&mut self, permits: &Permits, want: Want) -> Attempt {
+        if !permits.try_take(want) {
+            return Attempt::Nothing;
+        }
+        *self = Part::Taken;
+        Attempt::Won
     }
 
     /// As [`Clause::proceed`](corox_core::Clause): somebody may have passed the select over.

@@ -187,7 +187,7 @@ fn select_that_is_dropped(one: &Mutex<u8>, two: &Mutex<u8>) {
 fn a_select_over_two_locks_allocates_what_it_is_known_to_allocate() {
     type Selecting = fn(&Mutex<u8>, &Mutex<u8>);
     let cases: [(&str, Count, Selecting); 3] = [
-        ("the second is free", expected(1, 72), select_at_once),
+        ("the second is free", NOTHING, select_at_once),
         ("it waits", expected(1, 72), select_that_waits),
         ("it is dropped", expected(1, 72), select_that_is_dropped),
     ];

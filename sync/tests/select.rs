@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::future::{pending, poll_fn};
+use std::future::{pending, poll_fn, ready};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -21,6 +21,25 @@ fn the_first_that_is_free_wins_at_once() {
     assert_eq!((*guard, c.is_locked()), ('b', false));
     drop((taken, guard));
     assert!(!a.is_locked() && !b.is_locked());
+}
+
+/// Locks are looked at before anything is registered, and futures show only then what they have.
+#[test]
+fn a_free_lock_does_not_overtake_a_future_that_is_written_before_it() {
+    let (taken, free, owner) = (Mutex::locked(0), Mutex::new(0), LockOwner::new());
+    let semaphore = Semaphore::new(1);
+    let first = on(ready(1));
+    let clauses = (
+        taken.on_lock().then(|_| 0),
+        first,
+        free.on_lock().then(|_| 2),
+    );
+    assert_eq!(Hand::new(select(clauses)).ready(), 1);
+    let clauses = (on(ready(1)), free.on_lock_as(owner).then(|_| 2));
+    assert_eq!(Hand::new(select(clauses)).ready(), 1);
+    let clauses = (on(ready(1)), semaphore.on_acquire().then(|_| 2));
+    assert_eq!(Hand::new(select(clauses)).ready(), 1);
+    assert!(!free.is_locked() && semaphore.available_permits() == 1);
 }
 
 /// S-1: shuffled, each of several that are free wins.
