@@ -116,7 +116,7 @@ impl Model {
     }
 
     /// The element of the first sender that waits, which has sent it then.
-    fn from_sender(&mut self, at: usize, me: usize) -> Option<u32> {
+    fn sent_by_first(&mut self, at: usize, me: usize) -> Option<u32> {
         let found = self.lines[at]
             .senders
             .iter()
@@ -159,12 +159,12 @@ impl Model {
             return Ok(line.put_back.remove(0));
         }
         if let Some(first) = line.buffer.pop_front() {
-            let next = self.from_sender(at, me);
+            let next = self.sent_by_first(at, me);
             self.lines[at].buffer.extend(next);
             return Ok(first);
         }
         let open = line.open;
-        self.from_sender(at, me).ok_or(open)
+        self.sent_by_first(at, me).ok_or(open)
     }
 
     /// The first poll of an operation: its first clause that is available, or it waits with all of them.
@@ -336,10 +336,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 type AnyClause<'a> = BoxClause<'a, (usize, Outcome)>;
 
+type AnySelect<'a> = Pin<Box<dyn Future<Output = (usize, Outcome)> + 'a>>;
+
 enum Running<'a> {
     Send(Hand<Sending<'a, u32>>, bool),
     Receive(Hand<Next<'a, u32>>),
-    Select(Hand<Pin<Box<dyn Future<Output = (usize, Outcome)> + 'a>>>),
+    Select(Hand<AnySelect<'a>>),
 }
 
 /// An element that was not sent is in the error, or with the hook.
