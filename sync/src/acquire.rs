@@ -7,21 +7,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corox_core::probe::Reason;
-
 use crate::permit::{OwnedSemaphorePermit, SemaphorePermit};
 use crate::permits::Want;
 use crate::place::Place;
-use crate::semaphore::{Semaphore, WHICH};
-
-static ACQUIRE: Reason = Reason("acquire");
+use crate::semaphore::{ACQUIRE, Semaphore};
 
 /// The future of [`acquire`](Semaphore::acquire) and [`acquire_many`](Semaphore::acquire_many).
 #[must_use = "nothing is acquired until it is awaited: `.acquire().await`"]
 pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
     place: Place,
-    want: Want,
+    permits: usize,
 }
 
 /// The future of [`acquire_owned`](Semaphore::acquire_owned) and [`acquire_many_owned`](Semaphore::acquire_many_owned).
@@ -29,20 +25,20 @@ pub struct Acquire<'a> {
 pub struct AcquireOwned {
     semaphore: Arc<Semaphore>,
     place: Place,
-    want: Want,
+    permits: usize,
 }
 
 impl<'a> Acquire<'a> {
     #[inline]
     pub(crate) fn new(
         semaphore: &'a Semaphore,
-        want: Want,
+        permits: usize,
         location: &'static Location<'static>,
     ) -> Self {
         Acquire {
             semaphore,
             place: Place::new(location),
-            want,
+            permits,
         }
     }
 }
@@ -50,13 +46,13 @@ impl<'a> Acquire<'a> {
 impl AcquireOwned {
     pub(crate) fn new(
         semaphore: Arc<Semaphore>,
-        want: Want,
+        permits: usize,
         location: &'static Location<'static>,
     ) -> Self {
         AcquireOwned {
             semaphore,
             place: Place::new(location),
-            want,
+            permits,
         }
     }
 }
@@ -68,8 +64,10 @@ impl<'a> Future for Acquire<'a> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let permits = &this.semaphore.permits;
-        let polled = this.place.poll(permits, this.want, (&ACQUIRE, WHICH), cx);
-        polled.map(|()| SemaphorePermit::new(permits, this.want.permits))
+        let polled = this
+            .place
+            .poll(permits, Want::of(this.permits), &ACQUIRE, cx);
+        polled.map(|()| SemaphorePermit::new(permits, this.permits))
     }
 }
 
@@ -79,8 +77,10 @@ impl Future for AcquireOwned {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let permits = &this.semaphore.permits;
-        let polled = this.place.poll(permits, this.want, (&ACQUIRE, WHICH), cx);
-        polled.map(|()| OwnedSemaphorePermit::new(this.semaphore.clone(), this.want.permits))
+        let polled = this
+            .place
+            .poll(permits, Want::of(this.permits), &ACQUIRE, cx);
+        polled.map(|()| OwnedSemaphorePermit::new(this.semaphore.clone(), this.permits))
     }
 }
 

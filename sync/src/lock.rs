@@ -7,16 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corox_core::probe::Reason;
-
 use crate::error::RelockError;
 use crate::guard::{MutexGuard, OwnedMutexGuard};
-use crate::mutex::{Mutex, WHICH};
+use crate::mutex::{LOCK, Mutex};
 use crate::owner::LockOwner;
 use crate::permits::Want;
 use crate::place::Place;
-
-static LOCK: Reason = Reason("lock");
 
 /// The future of [`lock`](Mutex::lock).
 #[must_use = "nothing is locked until it is awaited: `.lock().await`"]
@@ -76,7 +72,7 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Lock { mutex, place } = self.get_mut();
-        let polled = place.poll(&mutex.permits, Want::ONE, (&LOCK, WHICH), cx);
+        let polled = place.poll(&mutex.permits, Want::ONE, &LOCK, cx);
         polled.map(|()| MutexGuard::new(*mutex))
     }
 }
@@ -94,9 +90,7 @@ impl<'a, T: ?Sized> Future for LockAs<'a, T> {
             permits: 1,
             owner: this.owner.number(),
         };
-        let polled = this
-            .place
-            .poll(&this.mutex.permits, want, (&LOCK, WHICH), cx);
+        let polled = this.place.poll(&this.mutex.permits, want, &LOCK, cx);
         polled.map(|()| Ok(MutexGuard::new(this.mutex)))
     }
 }
@@ -106,7 +100,7 @@ impl<T: ?Sized> Future for LockOwned<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let LockOwned { mutex, place } = self.get_mut();
-        let polled = place.poll(&mutex.permits, Want::ONE, (&LOCK, WHICH), cx);
+        let polled = place.poll(&mutex.permits, Want::ONE, &LOCK, cx);
         polled.map(|()| OwnedMutexGuard::new(mutex.clone()))
     }
 }

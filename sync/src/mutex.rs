@@ -5,6 +5,8 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use corox_core::probe::Reason;
+
 use crate::error::{TryLockError, UnlockError};
 use crate::guard::{MutexGuard, OwnedMutexGuard};
 use crate::guarded::Guarded;
@@ -12,6 +14,7 @@ use crate::lock::{Lock, LockAs, LockOwned};
 use crate::on_lock::{OnLock, OnLockAs};
 use crate::owner::LockOwner;
 use crate::permits::{NotUnguarded, Permits, Want};
+use crate::place::Named;
 
 /// A value that one at a time is at. Whoever has to wait suspends; the lock goes to those who wait in the order in which they came.
 ///
@@ -54,8 +57,11 @@ pub struct Mutex<T: ?Sized> {
     pub(crate) value: Guarded<T>,
 }
 
-/// What a dump calls it.
-pub(crate) const WHICH: &str = "Mutex";
+/// What dumps call a wait for it.
+pub(crate) static LOCK: Named = Named {
+    what: Reason("lock"),
+    which: "Mutex",
+};
 
 impl<T> Mutex<T> {
     /// An unlocked one. Dumps name it by the caller's line.
@@ -461,7 +467,7 @@ impl<T> From<T> for Mutex<T> {
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct(WHICH);
+        let mut shown = f.debug_struct(LOCK.which);
         match self.try_lock() {
             Ok(guard) => shown.field("value", &&*guard),
             Err(_) => shown.field("value", &format_args!("<locked>")),

@@ -10,7 +10,7 @@ use corox_core::select_protocol::{Attempt, Registered, Registrar};
 use crate::permit::SemaphorePermit;
 use crate::permits::Want;
 use crate::place::Part;
-use crate::semaphore::{Semaphore, WHICH};
+use crate::semaphore::{ACQUIRE, Semaphore};
 
 /// The clause of [`on_acquire`](Semaphore::on_acquire) and [`on_acquire_many`](Semaphore::on_acquire_many).
 ///
@@ -18,15 +18,15 @@ use crate::semaphore::{Semaphore, WHICH};
 #[must_use = "clauses do nothing unless a select has them"]
 pub struct OnAcquire<'a> {
     semaphore: &'a Semaphore,
-    want: Want,
+    permits: usize,
     part: Part,
 }
 
 impl<'a> OnAcquire<'a> {
-    pub(crate) fn new(semaphore: &'a Semaphore, want: Want) -> Self {
+    pub(crate) fn new(semaphore: &'a Semaphore, permits: usize) -> Self {
         OnAcquire {
             semaphore,
-            want,
+            permits,
             part: Part::default(),
         }
     }
@@ -39,7 +39,7 @@ impl<'a> Clause for OnAcquire<'a> {
         let this = self.get_mut();
         let permits = &this.semaphore.permits;
         this.part
-            .register(permits, this.want, ("acquire", WHICH), at)
+            .register(permits, Want::of(this.permits), &ACQUIRE, at)
     }
 
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
@@ -49,20 +49,21 @@ impl<'a> Clause for OnAcquire<'a> {
 
     fn attempt(self: Pin<&mut Self>) -> Attempt {
         let this = self.get_mut();
-        this.part.attempt(&this.semaphore.permits, this.want)
+        this.part
+            .attempt(&this.semaphore.permits, Want::of(this.permits))
     }
 
     fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let permits = &this.semaphore.permits;
         this.part.take_up(permits);
-        Poll::Ready(SemaphorePermit::new(permits, this.want.permits))
+        Poll::Ready(SemaphorePermit::new(permits, this.permits))
     }
 }
 
 impl Drop for OnAcquire<'_> {
     fn drop(&mut self) {
-        self.part.leave(&self.semaphore.permits, self.want.permits);
+        self.part.leave(&self.semaphore.permits, self.permits);
     }
 }
 

@@ -9,7 +9,7 @@ use corox_core::select_protocol::{Attempt, Registered, Registrar};
 
 use crate::error::RelockError;
 use crate::guard::MutexGuard;
-use crate::mutex::{Mutex, WHICH};
+use crate::mutex::{LOCK, Mutex};
 use crate::owner::LockOwner;
 use crate::permits::Want;
 use crate::place::Part;
@@ -64,7 +64,7 @@ impl<'a, T: ?Sized> Clause for OnLock<'a, T> {
 
     fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         let OnLock { mutex, part } = self.get_mut();
-        part.register(&mutex.permits, Want::ONE, ("lock", WHICH), at)
+        part.register(&mutex.permits, Want::ONE, &LOCK, at)
     }
 
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
@@ -94,8 +94,7 @@ impl<'a, T: ?Sized> Clause for OnLockAs<'a, T> {
             return at.claim();
         }
         let want = this.want();
-        this.part
-            .register(&this.mutex.permits, want, ("lock", WHICH), at)
+        this.part.register(&this.mutex.permits, want, &LOCK, at)
     }
 
     fn proceed(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {

@@ -57,10 +57,11 @@ pub(crate) struct Want {
 
 impl Want {
     /// A lock, for nobody by name.
-    pub(crate) const ONE: Want = Want {
-        permits: 1,
-        owner: 0,
-    };
+    pub(crate) const ONE: Want = Want::of(1);
+
+    pub(crate) const fn of(permits: usize) -> Want {
+        Want { permits, owner: 0 }
+    }
 }
 
 /// Whom to wake after the lock, in order.

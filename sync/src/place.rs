@@ -1,5 +1,6 @@
 //! The place of one who waits: of a future, and of a clause.
 
+use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
@@ -8,6 +9,13 @@ use corox_core::select_protocol::{Attempt, Registered, Registrar};
 use corox_core::waiters_protocol::{Key, State, Waiter, cancelled_here};
 
 use crate::permits::{Permits, Want};
+
+/// What one waits for, for dumps.
+pub(crate) struct Named {
+    pub(crate) what: Reason,
+    /// Of which kind of lock.
+    pub(crate) which: &'static str,
+}
 
 /// Of a future.
 pub(crate) struct Place {
@@ -32,18 +40,19 @@ impl Place {
         }
     }
 
-    /// Ready when it has the permits. `what` and `which` are for dumps.
+    /// Ready when it has the permits.
     #[inline(always)]
     pub(crate) fn poll(
         &mut self,
         permits: &Permits,
         want: Want,
-        named: (&'static Reason, &'static str),
+        named: &'static Named,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         // M-3: without asking whether the coroutine is cancelled.
         if matches!(self.progress, Progress::New) && permits.try_take(want) {
-            self.progress = Progress::Ended;
+            // What is new has nothing to be dropped, which is not seen here.
+            mem::forget(mem::replace(&mut self.progress, Progress::Ended));
             return Poll::Ready(());
         }
         self.poll_slowly(permits, want, named, cx)
@@ -54,7 +63,7 @@ impl Place {
         &mut self,
         permits: &Permits,
         want: Want,
-        named: (&'static Reason, &'static str),
+        named: &'static Named,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let polled = match self.progress {
@@ -120,15 +129,10 @@ impl Place {
     }
 
     #[cold]
-    fn note(
-        &mut self,
-        permits: &Permits,
-        want: Want,
-        (what, which): (&'static Reason, &'static str),
-    ) {
+    fn note(&mut self, permits: &Permits, want: Want, named: &'static Named) {
         if let Progress::Waits(_, note @ None) = &mut self.progress {
-            let mut reason = Box::new(WaitReason::at(what, self.location).by_coroutines());
-            reason.note(|| describe(permits, want, which));
+            let mut reason = Box::new(WaitReason::at(&named.what, self.location).by_coroutines());
+            reason.note(|| describe(permits, want, named.which));
             *note = Some(reason);
         }
     }
@@ -166,10 +170,13 @@ impl Part {
         &mut self,
         permits: &Permits,
         want: Want,
-        (what, which): (&'static str, &'static str),
+        named: &'static Named,
         at: &mut Registrar<'_>,
     ) -> Registered {
-        at.note(|| format!("{what} of {}", describe(permits, want, which)));
+        at.note(|| {
+            let what = named.what.0;
+            format!("{what} of {}", describe(permits, want, named.which))
+        });
         if want.permits == 0 {
             *self = Part::Taken;
             return at.claim();
@@ -204,7 +211,7 @@ impl Part {
 
     /// The clause has won.
     pub(crate) fn take_up(&mut self, permits: &Permits) {
-        match std::mem::take(self) {
+        match mem::take(self) {
             Part::Waits(key) => permits.take_up(key),
             Part::Taken => {}
             Part::Nothing => {
@@ -215,7 +222,7 @@ impl Part {
 
     /// S-11, S-12: the registration is taken back, and so is what it came to.
     pub(crate) fn leave(&mut self, permits: &Permits, taken: usize) {
-        match std::mem::take(self) {
+        match mem::take(self) {
             Part::Waits(key) => permits.leave(key),
             Part::Taken => permits.give_back_owned(taken),
             Part::Nothing => {}

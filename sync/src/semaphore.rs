@@ -5,11 +5,14 @@ use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::sync::Arc;
 
+use corox_core::probe::Reason;
+
 use crate::acquire::{Acquire, AcquireOwned};
 use crate::error::{ReleaseError, TryAcquireError};
 use crate::on_acquire::OnAcquire;
 use crate::permit::{OwnedSemaphorePermit, SemaphorePermit};
 use crate::permits::{MOST, NotUnguarded, Permits, Want};
+use crate::place::Named;
 
 /// A number of permits, of which whoever goes on has one. Whoever has to wait suspends; permits go to those who wait in the order in
 /// which they came.
@@ -54,8 +57,11 @@ pub struct Semaphore {
     pub(crate) permits: Permits,
 }
 
-/// What a dump calls it.
-pub(crate) const WHICH: &str = "Semaphore";
+/// What dumps call a wait for it.
+pub(crate) static ACQUIRE: Named = Named {
+    what: Reason("acquire"),
+    which: "Semaphore",
+};
 
 impl Semaphore {
     /// As many permits as a semaphore can have.
@@ -173,7 +179,7 @@ impl Semaphore {
     #[track_caller]
     #[doc(alias = "Semaphore.acquire")]
     pub fn acquire(&self) -> Acquire<'_> {
-        Acquire::new(self, Want::ONE, Location::caller())
+        Acquire::new(self, 1, Location::caller())
     }
 
     /// Waits for `permits` permits at once; for none it does not wait.
@@ -203,7 +209,7 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn acquire_many(&self, permits: usize) -> Acquire<'_> {
-        Acquire::new(self, self.several(permits), Location::caller())
+        Acquire::new(self, self.checked(permits), Location::caller())
     }
 
     /// As [`acquire`](Semaphore::acquire), of a semaphore in an `Arc`, for a permit without a lifetime.
@@ -229,7 +235,7 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> AcquireOwned {
-        AcquireOwned::new(self.clone(), Want::ONE, Location::caller())
+        AcquireOwned::new(self.clone(), 1, Location::caller())
     }
 
     /// As [`acquire_many`](Semaphore::acquire_many), of a semaphore in an `Arc`, for permits without a lifetime.
@@ -258,7 +264,7 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn acquire_many_owned(self: &Arc<Self>, permits: usize) -> AcquireOwned {
-        AcquireOwned::new(self.clone(), self.several(permits), Location::caller())
+        AcquireOwned::new(self.clone(), self.checked(permits), Location::caller())
     }
 
     /// Takes a permit, if there is one and nobody waits for it.
@@ -299,7 +305,7 @@ impl Semaphore {
     /// ```
     #[inline]
     pub fn try_acquire_many(&self, permits: usize) -> Result<SemaphorePermit<'_>, TryAcquireError> {
-        let is_taken = permits <= self.permits.all() && self.permits.try_take(several(permits));
+        let is_taken = permits <= self.permits.all() && self.permits.try_take(Want::of(permits));
         let permit = is_taken.then(|| SemaphorePermit::new(&self.permits, permits));
         permit.ok_or(TryAcquireError(()))
     }
@@ -436,7 +442,7 @@ impl Semaphore {
     /// }).unwrap();
     /// ```
     pub fn on_acquire(&self) -> OnAcquire<'_> {
-        OnAcquire::new(self, Want::ONE)
+        OnAcquire::new(self, 1)
     }
 
     /// As [`on_acquire`](Semaphore::on_acquire), of `permits` permits at once.
@@ -460,22 +466,18 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn on_acquire_many(&self, permits: usize) -> OnAcquire<'_> {
-        OnAcquire::new(self, self.several(permits))
+        OnAcquire::new(self, self.checked(permits))
     }
 
     #[track_caller]
-    fn several(&self, permits: usize) -> Want {
+    fn checked(&self, permits: usize) -> usize {
         let all = self.permits.all();
         assert!(
             permits <= all,
             "{permits} permits of a semaphore that has {all} would never be there: acquire at most {all}, or make it with more"
         );
-        several(permits)
+        permits
     }
-}
-
-fn several(permits: usize) -> Want {
-    Want { permits, owner: 0 }
 }
 
 #[track_caller]
@@ -489,7 +491,7 @@ const fn check(permits: usize) {
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(WHICH)
+        f.debug_struct(ACQUIRE.which)
             .field("permits", &self.permits.all())
             .field("available", &self.available_permits())
             .field("made", &format_args!("{}", self.permits.made()))

@@ -284,9 +284,9 @@ fn locks_and_their_futures_are_as_large_as_they_are_known_to_be() {
         ("Mutex<()>", 88, size_of_val(&mutex)),
         ("Semaphore", 88, size_of_val(&semaphore)),
         ("lock", 32, size_of_val(&mutex.lock())),
-        ("acquire", 48, size_of_val(&semaphore.acquire())),
+        ("acquire", 40, size_of_val(&semaphore.acquire())),
         ("on_lock", 16, size_of_val(&mutex.on_lock())),
-        ("on_acquire", 32, size_of_val(&semaphore.on_acquire())),
+        ("on_acquire", 24, size_of_val(&semaphore.on_acquire())),
     ];
     if !are_bytes_comparable() {
         return;
