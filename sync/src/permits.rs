@@ -280,8 +280,8 @@ impl Permits {
 
     /// Takes back the entry of one who was served and has been told.
     pub(crate) fn take_up(&self, key: Key) {
-        let released = self.line.lock().release(key);
-        debug_assert_eq!(released.state, State::Done);
+        let released = self.line.lock().take_up(key);
+        drop(released);
     }
 
     /// Takes back the entry of one who has gone; what it was served goes to the next.
@@ -334,6 +334,13 @@ impl Permits {
 }
 
 impl Line {
+    /// As [`Permits::take_up`]; to be dropped after the lock.
+    pub(crate) fn take_up(&mut self, key: Key) -> Released<Want> {
+        let released = self.release(key);
+        debug_assert_eq!(released.state, State::Done);
+        released
+    }
+
     fn release(&mut self, key: Key) -> Released<Want> {
         self.waiters.release(&mut self.queue, key)
     }

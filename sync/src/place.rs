@@ -100,8 +100,9 @@ impl Place {
         loop {
             let mut line = permits.line();
             if line.waiters.state(key) != State::Queued {
+                let released = line.take_up(key);
                 drop(line);
-                permits.take_up(key);
+                drop(released);
                 return Poll::Ready(());
             }
             if line.waiters.wakes(key, cx.waker()) {
