@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use corox_core::Error;
 use corox_core::probe::{Reason, WaitReason};
-use corox_core::waiters_protocol::{Key, State as Entry, Waiter, cancelled_here};
+use corox_core::waiters_protocol::{Key, Waiter, cancelled_here};
 
 use crate::error::ReceiveError;
 use crate::result::ChannelResult;
@@ -115,34 +115,19 @@ impl Place {
         if cancelled_here() {
             return Poll::Pending;
         }
-        let mut fresh: Option<Waker> = None;
-        loop {
-            let mut guard = shared.state.lock();
-            let state = &mut *guard;
-            if state.waiters.state(key) == Entry::Queued {
-                if state.waiters.wakes(key, cx.waker()) {
-                    return Poll::Pending;
-                }
-                let Some(waker) = fresh.take() else {
-                    drop(guard);
-                    fresh = Some(cx.waker().clone());
-                    continue;
-                };
-                let old = state.waiters.renew(key, waker);
-                drop(guard);
-                drop(old);
-                return Poll::Pending;
-            }
-            let released = state.waiters.release(&mut state.receivers, key);
-            let cause = match &released.value.element {
-                Some(_) => None,
-                None => state.cause(),
-            };
-            drop(guard);
-            self.key = None;
-            self.note = None;
-            return Poll::Ready(released.value.element.ok_or(cause));
-        }
+        let Some(mut guard) = shared.lock_if_served(key, cx) else {
+            return Poll::Pending;
+        };
+        let state = &mut *guard;
+        let released = state.waiters.release(&mut state.receivers, key);
+        let cause = match &released.value.element {
+            Some(_) => None,
+            None => state.cause(),
+        };
+        drop(guard);
+        self.key = None;
+        self.note = None;
+        Poll::Ready(released.value.element.ok_or(cause))
     }
 
     /// The receive is over, whatever it has come to: an element that it was handed goes back.

@@ -160,32 +160,17 @@ impl<T> Offer<T> {
         if cancelled_here() {
             return Poll::Pending;
         }
-        let mut fresh: Option<Waker> = None;
-        loop {
-            let mut guard = shared.state.lock();
-            let state = &mut *guard;
-            if state.waiters.state(key) == Entry::Queued {
-                if state.waiters.wakes(key, cx.waker()) {
-                    return Poll::Pending;
-                }
-                let Some(waker) = fresh.take() else {
-                    drop(guard);
-                    fresh = Some(cx.waker().clone());
-                    continue;
-                };
-                let old = state.waiters.renew(key, waker);
-                drop(guard);
-                drop(old);
-                return Poll::Pending;
-            }
-            let released = state.waiters.release(&mut state.senders, key);
-            drop(guard);
-            self.key = None;
-            self.note = None;
-            return match released.state {
-                Entry::Done => Poll::Ready(Ok(())),
-                _ => self.closed(shared, released.value.element),
-            };
+        let Some(mut guard) = shared.lock_if_served(key, cx) else {
+            return Poll::Pending;
+        };
+        let state = &mut *guard;
+        let released = state.waiters.release(&mut state.senders, key);
+        drop(guard);
+        self.key = None;
+        self.note = None;
+        match released.state {
+            Entry::Done => Poll::Ready(Ok(())),
+            _ => self.closed(shared, released.value.element),
         }
     }
 

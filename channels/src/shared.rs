@@ -1,19 +1,18 @@
 //! A channel, as its handles and futures share it: the lock, the hook, and what happens after the lock.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::Location;
 // The hints and counts are not what a model is about.
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 use corox_core::error_protocol::{of_no_job, same_for_a_job};
 use corox_core::probe::{Reason, WaitReason, is_installed};
-use corox_core::waiters_protocol::report_panic;
+use corox_core::waiters_protocol::{FirstPanic, Key, State as Entry};
 use corox_core::{Error, Job};
 
 use crate::capacity::{BufferOverflow, Capacity};
-use crate::shim::Mutex;
+use crate::shim::{Mutex, MutexGuard};
 use crate::state::{CloseHandler, Handler, Phase, State};
 
 /// What is given the elements that nobody will receive.
@@ -31,38 +30,6 @@ pub(crate) struct Shared<T> {
     capacity: Capacity,
     /// How many [`Sender`](crate::Sender)s and [`Receiver`](crate::Receiver)s there are.
     pub(crate) split: [AtomicUsize; 2],
-}
-
-type Payload = Box<dyn Any + Send>;
-
-/// The first panic of several callbacks; the others are reported.
-#[derive(Default)]
-pub(crate) struct FirstPanic(Option<Payload>);
-
-impl FirstPanic {
-    fn run(&mut self, made: &'static Location<'static>, f: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-            if self.0.is_none() {
-                self.0 = Some(payload);
-            } else {
-                report_panic(payload, made);
-            }
-        }
-    }
-
-    /// To whoever has called.
-    pub(crate) fn resume(self) {
-        if let Some(payload) = self.0 {
-            resume_unwind(payload);
-        }
-    }
-
-    /// Where nothing may unwind.
-    pub(crate) fn report(self, made: &'static Location<'static>) {
-        if let Some(payload) = self.0 {
-            report_panic(payload, made);
-        }
-    }
 }
 
 impl<T> Shared<T> {
@@ -137,6 +104,40 @@ impl<T> Shared<T> {
         }
     }
 
+    fn wake_all(&self, wakers: impl IntoIterator<Item = Option<Waker>>, panics: &mut FirstPanic) {
+        for waker in wakers.into_iter().flatten() {
+            panics.run(self.made, || waker.wake());
+        }
+    }
+
+    /// Locks the state, unless the entry is still in its queue: then `cx` is who will be woken.
+    pub(crate) fn lock_if_served(
+        &self,
+        key: Key,
+        cx: &mut Context<'_>,
+    ) -> Option<MutexGuard<'_, State<T>>> {
+        let mut fresh: Option<Waker> = None;
+        loop {
+            let mut state = self.state.lock();
+            if state.waiters.state(key) != Entry::Queued {
+                return Some(state);
+            }
+            if state.waiters.wakes(key, cx.waker()) {
+                return None;
+            }
+            let Some(waker) = fresh.take() else {
+                // A waker is foreign code, which is not called under the lock.
+                drop(state);
+                fresh = Some(cx.waker().clone());
+                continue;
+            };
+            let old = state.waiters.renew(key, waker);
+            drop(state);
+            drop(old);
+            return None;
+        }
+    }
+
     /// The element of a receive that was dropped before it took it. Not called under the lock; never unwinds.
     #[cold]
     pub(crate) fn give_back(&self, element: T, place: u64) {
@@ -171,7 +172,7 @@ impl<T> Shared<T> {
             self.note_waiters(&state);
             (before, receivers, take_handler(&mut state))
         };
-        wake_all(receivers.into_iter().map(|(_, waker)| waker));
+        self.wake_all(receivers.into_iter().map(|(_, waker)| waker), &mut panics);
         if let Some(handler) = handler {
             panics.run(self.made, || handler(cause.as_ref()));
         }
@@ -221,7 +222,7 @@ impl<T> Shared<T> {
             wakers.push(waker);
         }
         wakers.extend(receivers.into_iter().map(|(_, waker)| waker));
-        wake_all(wakers);
+        self.wake_all(wakers, &mut panics);
         self.dispose_all(put_back.into_iter().map(|(_, it)| it), &mut panics);
         self.dispose_all(buffer, &mut panics);
         self.dispose_all(undelivered, &mut panics);
@@ -334,12 +335,6 @@ fn take_handler<T>(state: &mut State<T>) -> Option<CloseHandler> {
             state.handler = other;
             None
         }
-    }
-}
-
-fn wake_all(wakers: impl IntoIterator<Item = Option<Waker>>) {
-    for waker in wakers.into_iter().flatten() {
-        waker.wake();
     }
 }
 

@@ -9,6 +9,13 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+mod cancellation_error;
+mod conversion;
+pub(crate) mod protocol;
+
+pub use cancellation_error::CancellationError;
+pub use conversion::{Failure, StdErrorOf};
+
 /// `Result` with the library's [`Error`]; the type that bodies of coroutines return.
 ///
 /// ```
@@ -129,7 +136,7 @@ impl Error {
         if let Some(cancellation) = error.downcast_ref::<CancellationError>() {
             return cancellation.0.clone();
         }
-        if let Some(cause) = carried(&*error) {
+        if let Some(cause) = protocol::carried(&*error) {
             return cause.clone();
         }
         match error.downcast_ref::<StdErrorOf>() {
@@ -460,9 +467,10 @@ impl Error {
     /// The job that was cancelled with this error first.
     pub(crate) fn origin(&self) -> Option<u64> {
         match &self.0.kind {
-            Kind::Cancellation { origin, .. } => {
-                origin.get().copied().filter(|&origin| origin != NO_JOB)
-            }
+            Kind::Cancellation { origin, .. } => origin
+                .get()
+                .copied()
+                .filter(|&origin| origin != protocol::NO_JOB),
             _ => None,
         }
     }
@@ -578,244 +586,5 @@ impl StdError for Inner {
             | Kind::Escaped(cause) => Some(&*cause.0),
             _ => None,
         }
-    }
-}
-
-/// What `?` makes an [`Error`] of: every `std::error::Error` that is `Send + Sync + 'static`.
-///
-/// There is nothing to implement. The trait has a name so that the compiler can say what to write where `?` does not work.
-///
-/// ```
-/// use corox_core::{Error, OrFail, Result};
-///
-/// fn port(text: &str) -> Result<u16> {
-///     let port = text.parse::<u16>()?; // a `std::error::Error`
-///     let port = port.checked_add(1).ok_or("the last port").or_fail()?; // a text is none
-///     Ok(port)
-/// }
-/// assert_eq!(port("80").unwrap(), 81);
-/// assert_eq!(port("65535").unwrap_err().to_string(), "the last port");
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `std::error::Error` that is `Send + Sync`, which is what becomes a `corox::Error` by itself",
-    label = "write `.or_fail()?` for a text, a boxed error, or one of anyhow (feature `anyhow`); else `.map_err(..)?`",
-    note = "a text becomes an error by `Error::msg(\"text\")`"
-)]
-pub trait Failure: StdError + Send + Sync + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<E: StdError + Send + Sync + 'static> Failure for E {}
-
-/// `?` on any `std::error::Error`. A [`CancellationError`] becomes the cancellation that it carries, and the error of a channel the
-/// cause that the channel was closed with, if there is one.
-impl<E: Failure> From<E> for Error {
-    #[track_caller]
-    fn from(error: E) -> Error {
-        let any: &dyn Any = &error;
-        if let Some(cancellation) = any.downcast_ref::<CancellationError>() {
-            return cancellation.0.clone();
-        }
-        if let Some(own) = any.downcast_ref::<StdErrorOf>() {
-            return own.0.clone();
-        }
-        if let Some(cause) = carried(&error) {
-            return cause.clone();
-        }
-        Error::from_kind(Kind::Failure(Box::new(error)))
-    }
-}
-
-/// [`into_std`](Error::into_std) in a box, for `?` in functions that return one.
-impl From<Error> for Box<dyn StdError + Send + Sync> {
-    fn from(error: Error) -> Self {
-        Box::new(error.into_std())
-    }
-}
-
-/// As with `Send + Sync`.
-impl From<Error> for Box<dyn StdError> {
-    fn from(error: Error) -> Self {
-        Box::new(error.into_std())
-    }
-}
-
-/// Keeps identity and source chain.
-#[cfg(feature = "anyhow")]
-#[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
-impl From<Error> for anyhow::Error {
-    fn from(error: Error) -> Self {
-        anyhow::Error::new(error.into_std())
-    }
-}
-
-/// An [`Error`] as a `std::error::Error`; see [`Error::into_std`].
-///
-/// ```
-/// use corox_core::Error;
-///
-/// let error = Error::msg("no");
-/// let source = error.clone().into_std();
-/// assert!(source.get_ref().ptr_eq(&error));
-/// assert!(Error::from(source).ptr_eq(&error)); // as by `?`
-/// ```
-#[derive(Clone)]
-pub struct StdErrorOf(Error);
-
-impl StdErrorOf {
-    /// The error inside.
-    #[must_use]
-    pub fn get_ref(&self) -> &Error {
-        &self.0
-    }
-}
-
-impl fmt::Display for StdErrorOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for StdErrorOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl StdError for StdErrorOf {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.0.source()
-    }
-}
-
-/// The cause that errors of other crates of the project have as their source: `?` makes *it* of them, so that it keeps its
-/// identity.
-#[derive(Clone)]
-pub struct Carried(pub Error);
-
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl StdError for Carried {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.0.source()
-    }
-}
-
-/// A cancellation that arose where a user called for it, and not where the library noticed.
-#[must_use]
-pub fn cancellation_at(
-    location: &'static Location<'static>,
-    message: &'static str,
-    cause: Option<Error>,
-) -> Error {
-    Error::at(
-        location,
-        Kind::Cancellation {
-            message: message.into(),
-            cause,
-            timeout: false,
-            origin: OnceLock::new(),
-        },
-    )
-}
-
-/// In place of the number of a job.
-const NO_JOB: u64 = 0;
-
-/// Has `error` be the cancellation of no job from now on, unless it is that of one already: of a channel, whose users may all let
-/// it escape. Else the first to do so would be where it comes from, and for the others it would be that of another coroutine.
-pub fn of_no_job(error: &Error) {
-    error.set_origin(NO_JOB);
-}
-
-/// The same cancellation for a job.
-#[must_use]
-pub fn same_for_a_job(error: &Error) -> Error {
-    match &error.0.kind {
-        Kind::Cancellation {
-            message,
-            cause,
-            timeout,
-            ..
-        } => Error::at(
-            error.0.arose,
-            Kind::Cancellation {
-                message: message.clone(),
-                cause: cause.clone(),
-                timeout: *timeout,
-                origin: OnceLock::new(),
-            },
-        ),
-        _ => error.clone(),
-    }
-}
-
-fn carried<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
-    let carried = error.source()?.downcast_ref::<Carried>()?;
-    Some(&carried.0)
-}
-
-/// The current coroutine was cancelled: what [`catch_cancellation`](crate::catch_cancellation) gives.
-///
-/// `?` turns it into the [`Error`] that it carries, a cancellation.
-///
-/// Kotlin: the `CancellationException` that a `catch` gets.
-///
-/// ```
-/// use corox_core::{Error, await_cancellation, catch_cancellation, run_blocking, yield_now};
-///
-/// run_blocking(async |scope| {
-///     let job = scope.launch(async {
-///         let cancelled = catch_cancellation(await_cancellation()).await.unwrap_err();
-///         assert_eq!(cancelled.cause().to_string(), "not needed");
-///         Err::<(), _>(cancelled.into_error())
-///     });
-///     yield_now().await;
-///     job.cancel_with(Error::cancellation("not needed"));
-///     Ok(())
-/// }).unwrap();
-/// ```
-#[derive(Clone)]
-#[doc(alias = "CancellationException")]
-pub struct CancellationError(pub(crate) Error);
-
-impl CancellationError {
-    /// What the coroutine was cancelled with: a cancellation, whose [cause](Error::cause) is the failure if one led to it.
-    #[must_use]
-    pub fn cause(&self) -> &Error {
-        &self.0
-    }
-
-    /// The same, by value.
-    #[must_use]
-    pub fn into_error(self) -> Error {
-        self.0
-    }
-}
-
-impl fmt::Display for CancellationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for CancellationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl StdError for CancellationError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.0.source()
     }
 }

@@ -72,6 +72,7 @@ mod driver;
 mod error;
 mod exception_handler;
 mod finally;
+mod first_panic;
 mod frame;
 mod handover;
 mod harness;
@@ -110,8 +111,9 @@ pub mod select_protocol {
 /// Who waits at a channel or a lock of the project, in order; no part of the public interface.
 #[doc(hidden)]
 pub mod waiters_protocol {
+    pub use crate::first_panic::FirstPanic;
     pub use crate::waiters::{
-        Claimed, Key, Queue, Released, State, Waiter, Waiters, cancelled_here, report_panic,
+        Claimed, Key, Queue, Released, State, Waiter, Waiters, cancelled_here,
     };
     pub use corox_scheduler::{may_block, now};
 }
@@ -119,7 +121,7 @@ pub mod waiters_protocol {
 /// For errors of the project that carry an `Error` as their cause, and channels that pass one on; no part of the public interface.
 #[doc(hidden)]
 pub mod error_protocol {
-    pub use crate::error::{Carried, cancellation_at, of_no_job, same_for_a_job};
+    pub use crate::error::protocol::{Carried, cancellation_at, of_no_job, same_for_a_job};
 }
 
 /// What the test harness of the project is made of; no part of the public interface.

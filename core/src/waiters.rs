@@ -20,14 +20,10 @@
 //!   after the lock.
 //! - The vector is as long as there ever were waiters at one time; with the last one it is given back if it is a long one.
 
-use std::any::Any;
 use std::mem;
 use std::num::NonZeroU32;
-use std::panic::Location;
 use std::task::Waker;
 
-use crate::error::Error;
-use crate::exception_handler::report_lost;
 use crate::frame;
 use crate::select::{Claim, Ticket, claim};
 
@@ -416,13 +412,6 @@ impl<T> Waiters<T> {
 #[must_use]
 pub fn cancelled_here() -> bool {
     frame::cancelled_here()
-}
-
-/// Reports the panic of a callback that was called where nothing may unwind: in a destructor. `location` is where the callback
-/// was given.
-pub fn report_panic(payload: Box<dyn Any + Send>, location: &'static Location<'static>) {
-    let error = Error::from_panic(payload, location);
-    report_lost(frame::current_job().as_ref(), &error);
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ use std::panic::Location;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::task::Waker;
 
-use corox_core::waiters_protocol::{Claimed, Key, Queue, Released, State, Waiter, Waiters};
+use corox_core::waiters_protocol::{
+    Claimed, FirstPanic, Key, Queue, Released, State, Waiter, Waiters,
+};
 
 use crate::owner::OwnerNumber;
 use crate::shim::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
@@ -83,11 +85,18 @@ impl Wakers {
         }
     }
 
-    pub(crate) fn wake(self) {
+    /// Each of them, whatever another one does; `made` is where the lock was.
+    fn wake(self, made: &'static Location<'static>) {
         drop(self.own);
-        for waker in self.first.into_iter().chain(self.others) {
-            waker.wake();
+        let Some(first) = self.first else { return };
+        if self.others.is_empty() {
+            return first.wake();
         }
+        let mut panics = FirstPanic::default();
+        for waker in [first].into_iter().chain(self.others) {
+            panics.run(made, || waker.wake());
+        }
+        panics.resume();
     }
 }
 
@@ -185,7 +194,7 @@ impl Permits {
         let wakers = self.settle(&mut line, 0, None);
         let waited = !line.queue.is_empty();
         drop(line);
-        wakers.wake();
+        wakers.wake(self.made);
         waited
     }
 
@@ -211,7 +220,7 @@ impl Permits {
         let mut line = self.line.lock();
         let wakers = self.settle(&mut line, permits, None);
         drop(line);
-        wakers.wake();
+        wakers.wake(self.made);
     }
 
     /// The same of a lock, which nobody owns afterwards.
@@ -259,7 +268,7 @@ impl Permits {
         let wakers = self.settle(line, 0, Some(key));
         let served = line.waiters.state(key) != State::Queued;
         drop(guard);
-        wakers.wake();
+        wakers.wake(self.made);
         (key, served)
     }
 
@@ -274,7 +283,7 @@ impl Permits {
         let wakers = self.settle(&mut line, 0, Some(me));
         let served = line.waiters.state(me) != State::Queued;
         drop(line);
-        wakers.wake();
+        wakers.wake(self.made);
         served
     }
 
@@ -298,7 +307,7 @@ impl Permits {
         let wakers = self.settle(&mut line, more, None);
         drop(line);
         drop(released);
-        wakers.wake();
+        wakers.wake(self.made);
     }
 
     /// Permits that were taken belong to no guard any more.
@@ -324,7 +333,7 @@ impl Permits {
         self.owner.store(0, Release);
         let wakers = self.settle(&mut line, permits, None);
         drop(line);
-        wakers.wake();
+        wakers.wake(self.made);
         Ok(())
     }
 

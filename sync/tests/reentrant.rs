@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -127,4 +128,26 @@ fn a_value_may_lock_its_mutex_when_it_is_dropped() {
     *mutex.try_lock().unwrap() = Some(Inside(Weak::new(), drops.clone()));
     drop(mutex);
     assert_eq!(drops.load(Ordering::Relaxed), 3);
+}
+
+/// Two are served by one release, and the waker of the first panics: the second is woken all the same.
+#[test]
+fn a_waker_that_panics_keeps_nobody_from_being_woken() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let semaphore = Semaphore::new(2);
+    let all = semaphore.try_acquire_many(2).unwrap();
+    let mut first = semaphore.acquire();
+    let waker = Waker::from(Arc::new(Panics));
+    let polled = pin!(&mut first).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    drop(polled);
+    let second = Hand::waiting(semaphore.acquire());
+    let released = catch_unwind(AssertUnwindSafe(|| drop(all)));
+    assert!(released.is_err(), "the panic goes to who has released");
+    assert_eq!(second.wakes(), 1);
 }
