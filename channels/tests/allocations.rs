@@ -9,25 +9,14 @@ mod support;
 
 use std::future::Future;
 use std::pin::pin;
-use std::process::Command;
 use std::task::{Context, Poll, Waker};
 
 use corox_channels::{BufferOverflow, Capacity, Channel};
 use corox_core::{coroutine_scope, run_blocking, select, select_unbiased};
-use counting::{Count, live_of_this_thread};
+use counting::{Count, are_bytes_comparable, live_of_this_thread};
 use support::KINDS;
 
-/// The compiler whose numbers of bytes stand here. Others are compared by the numbers of allocations.
-const COMPILER: &str = "rustc 1.95.";
-
 const OPERATIONS: usize = 100;
-
-fn are_bytes_comparable() -> bool {
-    let same_layouts = cfg!(all(target_os = "linux", target_arch = "x86_64"));
-    let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
-    let version = Command::new(rustc).arg("--version").output();
-    same_layouts && version.is_ok_and(|version| version.stdout.starts_with(COMPILER.as_bytes()))
-}
 
 fn channel((capacity, overflow): (Capacity, BufferOverflow)) -> Channel<u64> {
     Channel::builder(capacity).overflow(overflow).build()

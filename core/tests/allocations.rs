@@ -6,7 +6,6 @@ mod counting;
 
 use std::future::{Future, ready};
 use std::pin::Pin;
-use std::process::Command;
 use std::sync::{Arc, Barrier, LazyLock};
 use std::task::{Context, Poll};
 use std::thread;
@@ -17,10 +16,7 @@ use corox_core::{
     Result, await_cancellation, coroutine_scope, delay, new_single_thread_context, non_cancellable,
     run_blocking, set_debug_mode, supervisor_scope, with_context, with_timeout, yield_now,
 };
-use counting::Count;
-
-/// The compiler whose numbers of bytes stand here: it decides how large a future is. Others are compared by the rest.
-const COMPILER: &str = "rustc 1.95.";
+use counting::{Count, are_bytes_comparable};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -375,13 +371,6 @@ fn difference(
             each(all.bytes),
         )
     })
-}
-
-fn are_bytes_comparable() -> bool {
-    let same_layouts = cfg!(all(target_os = "linux", target_arch = "x86_64"));
-    let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
-    let version = Command::new(rustc).arg("--version").output();
-    same_layouts && version.is_ok_and(|version| version.stdout.starts_with(COMPILER.as_bytes()))
 }
 
 #[test]

@@ -8,25 +8,14 @@ mod counting;
 
 use std::future::Future;
 use std::pin::pin;
-use std::process::Command;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use corox_core::{Clause, coroutine_scope, run_blocking, select, yield_now};
 use corox_sync::{LockOwner, Mutex, Semaphore};
-use counting::{Count, live_of_this_thread};
-
-/// The compiler whose numbers of bytes stand here. Others are compared by the numbers of allocations.
-const COMPILER: &str = "rustc 1.95.";
+use counting::{Count, are_bytes_comparable, live_of_this_thread};
 
 const OPERATIONS: usize = 100;
-
-fn are_bytes_comparable() -> bool {
-    let same_layouts = cfg!(all(target_os = "linux", target_arch = "x86_64"));
-    let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
-    let version = Command::new(rustc).arg("--version").output();
-    same_layouts && version.is_ok_and(|version| version.stdout.starts_with(COMPILER.as_bytes()))
-}
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))

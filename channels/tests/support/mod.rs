@@ -1,6 +1,8 @@
 //! What the tests of the crate share.
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "../../../core/tests/support/chance.rs"]
+pub mod chance;
 pub mod traffic;
 
 use std::fmt::Debug;

@@ -1,42 +1,14 @@
 //! Producers and consumers that give up every other operation, and the account of their elements.
 
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 
 use corox_channels::{BufferOverflow, Capacity, Channel};
 use corox_core::{Clause, on, select, select_unbiased, yield_now};
 
+use super::chance::{Dice, given_up};
 use super::{Bin, KINDS, Tracked, drain};
-
-/// Small and repeatable.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-/// Runs `f` and gives up after some polls, as a `tokio::select!` that another branch wins.
-pub async fn given_up<F: Future>(f: F, mut polls: u64) -> Option<F::Output> {
-    let mut f = Box::pin(f);
-    poll_fn(move |cx| match f.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if polls == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            polls -= 1;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await
-}
 
 /// Where the elements of one run went, by their numbers.
 #[derive(Clone)]

@@ -1,11 +1,17 @@
 //! What the tests of the crate share.
 #![allow(dead_code, unreachable_pub)]
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+
+#[path = "../../../core/tests/support/chance.rs"]
+mod chance;
+
+#[allow(unused_imports)] // Not by each of the binaries.
+pub use chance::{Dice, given_up};
 
 /// Counts its wakes.
 #[derive(Default)]
@@ -62,31 +68,4 @@ impl<F: Future> Hand<F> {
         self.wakes = Arc::default();
         self
     }
-}
-
-/// Small and repeatable.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-/// Runs `f` and gives up after some polls, as a `tokio::select!` that another branch wins.
-pub async fn given_up<F: Future>(f: F, mut polls: u64) -> Option<F::Output> {
-    let mut f = Box::pin(f);
-    poll_fn(move |cx| match f.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if polls == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            polls -= 1;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await
 }
