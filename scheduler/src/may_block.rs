@@ -37,8 +37,9 @@ pub fn may_block() -> bool {
     }
 }
 
-/// Only polls of tokio's tasks are limited in what they may do.
-fn is_in_task() -> bool {
+/// Whether this is inside a poll by tokio: only those are limited in what they may do. It uses up what this one may still do, so
+/// that `true` is to be followed by a panic.
+pub(crate) fn is_in_task() -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     (0..MORE_THAN_BUDGET).any(|_| pin!(consume_budget()).poll(&mut cx).is_pending())
 }

@@ -414,7 +414,6 @@ fn a_loop_on_a_worker_of_a_multi_thread_runtime_leaves_its_tasks_running() {
         let (one, two) = (spawn(&to, async { 1 }), tokio::spawn(async { 2 }));
         block_on(|events| async move {
             assert!(events.runs_here());
-            tokio::time::sleep(MS).await;
             one.await.unwrap() + two.await.unwrap()
         })
     });

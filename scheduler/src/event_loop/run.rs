@@ -9,13 +9,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::{block_in_place, consume_budget};
+use tokio::task::block_in_place;
 
 use super::current::{Current, Installed};
 use super::queued::Queued;
 use super::{Event, EventLoop, Root};
 use crate::dispatcher::Kind;
 use crate::here::Here;
+use crate::may_block::is_in_task;
 use crate::slice::Slice;
 use crate::{Dispatcher, host, pool, unconfined};
 
@@ -25,9 +26,6 @@ const BATCH: usize = 128;
 const SLICE: Duration = Duration::from_millis(1);
 /// How many events run before the timers are looked at.
 const TIMERS: usize = 16;
-
-/// More than tokio's budget for one poll.
-const MORE_THAN_BUDGET: usize = 256;
 
 /// Blocks this thread: runs the future that `make` returns as the root of the thread's event loop, until it completes.
 ///
@@ -91,20 +89,13 @@ pub fn block_on<F: Future>(make: impl FnOnce(Dispatcher) -> F) -> F::Output {
         });
     }
     // The thread may only carry the runtime's context, as those of `spawn_blocking` do.
-    if parked || hosted || inside_block_on() {
+    if parked || hosted || is_in_task() {
         panic!(
             "cannot block this thread: it runs a current-thread tokio runtime, where all tasks would stop. \
              Await `coroutine_scope(..)` instead, or block elsewhere: in `tokio::task::spawn_blocking` or `with_context(IO, ..)`"
         );
     }
     nested_or_not(current, make)
-}
-
-/// Whether this thread is inside a poll of a current-thread runtime. There tokio limits what one poll may do; to run
-/// into the limit does no harm, for the caller panics then.
-fn inside_block_on() -> bool {
-    let mut cx = Context::from_waker(Waker::noop());
-    (0..MORE_THAN_BUDGET).any(|_| pin!(consume_budget()).poll(&mut cx).is_pending())
 }
 
 fn nested_or_not<F: Future>(
