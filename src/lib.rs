@@ -22,6 +22,7 @@
 //! | bounded, raced, repeated work | [`map_concurrent`], [`await_first_success`], [`Retry`] |
 //! | to pass elements from one to another | [`Channel`], [`Sender`] and [`Receiver`] |
 //! | coroutines with a channel | [`ChannelBuilders`]: `produce`, `actor`, `ticker`, `fan_in` |
+//! | values that come one after another | [`flow()`], [`Flow`]: [`FlowTransform`], [`FlowLimit`], [`FlowCollect`] |
 //! | one at a time, or so many | [`Mutex`], [`Semaphore`] |
 //! | the first of several things | [`select()`] with [`on`], [`on_timeout`], [`Job::on_join`], [`Deferred::on_await`] |
 //! | a callback | [`suspend_cancellable`] |
@@ -29,14 +30,15 @@
 //! | to see what lives and waits | [`probe`], [`thread_label`] |
 //! | the process's own pool | [`SchedulerConfig`], [`shutdown`] |
 //!
-//! The whole list is in the tours of [`corox-core`](corox_core#tour), [`corox-channels`](corox_channels#tour) and
-//! [`corox-sync`](corox_sync#tour); this crate re-exports all of it. Tests in virtual time are in
+//! The whole list is in the tours of [`corox-core`](corox_core#tour), [`corox-channels`](corox_channels#tour),
+//! [`corox-flow`](corox_flow#tour) and [`corox-sync`](corox_sync#tour); this crate re-exports all of it. Tests in virtual time are in
 //! [`corox-test`](https://docs.rs/corox-test).
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use corox_channels::*;
 pub use corox_core::*;
+pub use corox_flow::*;
 pub use corox_sync::*;
 
 /// The shared pool for computation; see [`Dispatcher::DEFAULT`].
@@ -120,6 +122,8 @@ pub const UNCONFINED: Dispatcher = Dispatcher::UNCONFINED;
 /// }
 /// ```
 pub mod prelude {
+    pub use corox_flow::prelude::*;
+
     pub use crate::{
         Channel, ChannelBuilders, CoroutineContext, CoroutineName, CoroutineScope, DEFAULT,
         Deferred, Error, FinallyExt, GlobalScope, IO, Job, OrFail, Result, await_all,

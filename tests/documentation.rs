@@ -5,7 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{read_dir, read_to_string};
 use std::path::Path;
 
-const CRATES: [&str; 6] = ["scheduler", "core", "sync", "channels", "test-support", ""];
+const CRATES: [&str; 7] = [
+    "scheduler",
+    "core",
+    "sync",
+    "channels",
+    "flow",
+    "test-support",
+    "",
+];
 /// What an item says whose example stands elsewhere: at what makes it, or at a neighbour.
 const EXAMPLE_ELSEWHERE: &str =
     "The future of |The clause of [`|; made by [`|; see [`|example of [`";

@@ -258,6 +258,7 @@ fn aliases() -> Vec<Alias> {
     for sources in [
         "src",
         "core/src",
+        "flow/src",
         "sync/src",
         "scheduler/src",
         "test-support/src",

@@ -1,0 +1,51 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Tour
+//!
+//! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
+//!
+//! - *A flow*: [`Flow`]; [`prelude`] has what its operators need.
+//! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`AsFlow::as_flow`] ([`IterFlow`]).
+//! - *Other items*: [`FlowTransform`] ([`Map`], [`Filter`]).
+//! - *Fewer items*: [`FlowLimit`] ([`Take`]).
+//! - *Running it*: [`FlowCollect`].
+//! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`]).
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod block;
+mod boxed;
+mod children;
+mod convert;
+mod flow;
+#[doc(hidden)]
+pub mod fusion;
+mod limit;
+mod source;
+mod terminal;
+mod transform;
+mod unstarted;
+
+pub use block::{Emit, Emitter, flow};
+pub use boxed::{BoxFlow, LocalBoxFlow};
+pub use convert::FlowConvert;
+pub use flow::Flow;
+pub use limit::{FlowLimit, Take};
+pub use source::{AsFlow, IterFlow, flow_of};
+pub use terminal::FlowCollect;
+pub use transform::{Filter, FlowTransform, Map};
+
+/// The operators, in one `use corox_flow::prelude::*`, and [`Flow`].
+///
+/// ```
+/// use corox_flow::prelude::*;
+/// use corox_core::run_blocking;
+///
+/// run_blocking(async |_| {
+///     assert_eq!((1..=3).as_flow().map(|n| n * n).to_vec().await?, [1, 4, 9]);
+///     Ok(())
+/// }).unwrap();
+/// ```
+pub mod prelude {
+    pub use crate::{AsFlow, Flow, FlowCollect, FlowConvert, FlowLimit, FlowTransform};
+}

@@ -1,0 +1,141 @@
+//! Any number of items for each.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use corox_core::{LaunchOutput, Result};
+use pin_project_lite::pin_project;
+
+use crate::block::{Lent, LentEmitter, with_lent};
+use crate::{Emitter, Flow};
+
+pin_project! {
+    /// The flow of `transform`.
+    pub(super) struct Stages<S, T, F, Fut> {
+        #[pin]
+        upstream: S,
+        f: F,
+        #[pin]
+        lent: Lent<T, Fut>,
+    }
+}
+
+pub(super) struct Transform;
+
+impl Transform {
+    #[allow(clippy::new_ret_no_self)]
+    pub(super) fn new<S, T, R, F>(upstream: S, f: F) -> impl Flow<Item = T>
+    where
+        S: Flow,
+        F: AsyncFnOnce(S::Item, &Emitter<T>) -> R + Clone,
+        R: LaunchOutput,
+    {
+        Stages {
+            upstream,
+            f: move |item, lent| {
+                let f = f.clone();
+                with_lent(lent, async move |emitter: &Emitter<T>| {
+                    f(item, emitter).await
+                })
+            },
+            lent: Lent::idle(),
+        }
+    }
+}
+
+impl<S: Clone, T, F: Clone, Fut> Clone for Stages<S, T, F, Fut> {
+    fn clone(&self) -> Self {
+        Stages {
+            upstream: self.upstream.clone(),
+            f: self.f.clone(),
+            lent: self.lent.fresh(),
+        }
+    }
+}
+
+impl<S, T, F, Fut> Flow for Stages<S, T, F, Fut>
+where
+    S: Flow,
+    F: FnMut(S::Item, LentEmitter<T>) -> Fut + Clone,
+    Fut: Future<Output: LaunchOutput>,
+{
+    type Item = T;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+        let mut this = self.project();
+        loop {
+            if !this.lent.is_idle() {
+                match this.lent.as_mut().poll_next(cx)? {
+                    Poll::Ready(Some(item)) => return Poll::Ready(Ok(Some(item))),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => {
+                        this.upstream.poll_progress(cx);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            match ready!(this.upstream.as_mut().poll_next(cx))? {
+                Some(item) => this.lent.as_mut().start(|lent| (this.f)(item, lent)),
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    #[inline]
+    fn poll_each<K>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        sink: &mut K,
+    ) -> Poll<Result<ControlFlow<()>>>
+    where
+        K: FnMut(T) -> ControlFlow<()>,
+    {
+        let mut this = self.project();
+        if !this.lent.is_idle() {
+            match this.lent.as_mut().poll_each(cx, sink)? {
+                Poll::Ready(ControlFlow::Continue(())) => {}
+                Poll::Ready(ControlFlow::Break(())) => {
+                    return Poll::Ready(Ok(ControlFlow::Break(())));
+                }
+                Poll::Pending => {
+                    this.upstream.poll_progress(cx);
+                    return Poll::Pending;
+                }
+            }
+        }
+        let (f, mut lent) = (this.f, this.lent);
+        let waker = cx.waker();
+        let mut ended = Poll::Ready(Ok(ControlFlow::Continue(())));
+        let mut inner = |item| {
+            lent.as_mut().start(|lent| f(item, lent));
+            ended = lent
+                .as_mut()
+                .poll_each(&mut Context::from_waker(waker), sink);
+            match ended {
+                Poll::Ready(Ok(control)) => control,
+                _ => ControlFlow::Break(()),
+            }
+        };
+        let mut cx = Context::from_waker(waker);
+        let upstream = this.upstream.as_mut().poll_each(&mut cx, &mut inner);
+        match ended {
+            // Of the items so far; what becomes of the flow, the upstream says.
+            Poll::Ready(Ok(ControlFlow::Continue(()))) => upstream,
+            Poll::Pending => {
+                this.upstream.poll_progress(&mut cx);
+                Poll::Pending
+            }
+            ended => ended,
+        }
+    }
+
+    #[inline]
+    fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let this = self.project();
+        this.lent.poll_progress(cx);
+        this.upstream.poll_progress(cx);
+    }
+}

@@ -1,0 +1,41 @@
+//! What a running stage holds and a recipe does not.
+
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// A future that a stage runs, and which a copy of the stage does not have: that is a fresh recipe.
+    pub(crate) struct Running<F> {
+        #[pin]
+        future: Option<F>,
+        #[pin]
+        pinned: PhantomPinned,
+    }
+}
+
+impl<F> Running<F> {
+    pub(crate) fn none() -> Self {
+        Running {
+            future: None,
+            pinned: PhantomPinned,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
+        self.project().future.as_pin_mut()
+    }
+
+    #[inline]
+    pub(crate) fn set(self: Pin<&mut Self>, future: Option<F>) {
+        self.project().future.set(future);
+    }
+}
+
+impl<F> Clone for Running<F> {
+    fn clone(&self) -> Self {
+        Running::none()
+    }
+}
