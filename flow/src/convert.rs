@@ -21,7 +21,7 @@ pub trait FlowConvert: Flow + Sized {
     /// use corox_flow::{BoxFlow, flow_of, prelude::*};
     /// use corox_core::run_blocking;
     ///
-    /// let flows: Vec<BoxFlow<'static, i32>> = vec![flow_of([1]).boxed(), (2..4).as_flow().boxed()];
+    /// let flows: Vec<BoxFlow<'static, i32>> = vec![flow_of([1]).boxed(), (2..4).into_flow().boxed()];
     /// run_blocking(async |_| {
     ///     assert_eq!(flows[1].clone().to_vec().await?, [2, 3]);
     ///     Ok(())

@@ -5,7 +5,7 @@
 //! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
 //!
 //! - *A flow*: [`Flow`]; [`prelude`] has what its operators need.
-//! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`AsFlow::as_flow`] ([`IterFlow`]).
+//! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]).
 //! - *Other items*: [`FlowTransform`] ([`Map`], [`Filter`]).
 //! - *Fewer items*: [`FlowLimit`] ([`Take`]).
 //! - *Running it*: [`FlowCollect`].
@@ -31,7 +31,7 @@ pub use boxed::{BoxFlow, LocalBoxFlow};
 pub use convert::FlowConvert;
 pub use flow::Flow;
 pub use limit::{FlowLimit, Take};
-pub use source::{AsFlow, IterFlow, flow_of};
+pub use source::{IntoFlow, IterFlow, flow_of};
 pub use terminal::FlowCollect;
 pub use transform::{Filter, FlowTransform, Map};
 
@@ -42,10 +42,10 @@ pub use transform::{Filter, FlowTransform, Map};
 /// use corox_core::run_blocking;
 ///
 /// run_blocking(async |_| {
-///     assert_eq!((1..=3).as_flow().map(|n| n * n).to_vec().await?, [1, 4, 9]);
+///     assert_eq!((1..=3).into_flow().map(|n| n * n).to_vec().await?, [1, 4, 9]);
 ///     Ok(())
 /// }).unwrap();
 /// ```
 pub mod prelude {
-    pub use crate::{AsFlow, Flow, FlowCollect, FlowConvert, FlowLimit, FlowTransform};
+    pub use crate::{Flow, FlowCollect, FlowConvert, FlowLimit, FlowTransform, IntoFlow};
 }

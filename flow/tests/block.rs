@@ -376,7 +376,7 @@ fn a_terminal_operator_yields_after_128_items() {
     let wakes = Arc::new(Wakes::default());
     let waker = Waker::from(wakes.clone());
     let mut seen = 0;
-    let mut counting = Box::pin((0..300).as_flow().for_each(|_| seen += 1));
+    let mut counting = Box::pin((0..300).into_flow().for_each(|_| seen += 1));
     let mut polls = 0;
     while counting
         .as_mut()

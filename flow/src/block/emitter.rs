@@ -373,8 +373,6 @@ pub(crate) async fn with_lent<T, R>(
     lent: LentEmitter<T>,
     f: impl AsyncFnOnce(&Emitter<T>) -> R,
 ) -> R {
-    // Moved in, so that it is not a reference to it that the future holds.
-    let lent = lent;
     // SAFETY: this runs while the `Lent` polls it, in which the emitter lies, pinned, until this future is dropped.
     f(unsafe { lent.0.as_ref() }).await
 }

@@ -15,7 +15,7 @@ pub use take::Take;
 /// use corox_core::run_blocking;
 ///
 /// run_blocking(async |_| {
-///     assert_eq!((1..).as_flow().take(3).to_vec().await?, [1, 2, 3]);
+///     assert_eq!((1..).into_flow().take(3).to_vec().await?, [1, 2, 3]);
 ///     Ok(())
 /// }).unwrap();
 /// ```

@@ -43,11 +43,11 @@ where
 /// use corox_core::run_blocking;
 ///
 /// run_blocking(async |_| {
-///     assert_eq!((1..=3).as_flow().to_vec().await?, [1, 2, 3]);
+///     assert_eq!((1..=3).into_flow().to_vec().await?, [1, 2, 3]);
 ///     Ok(())
 /// }).unwrap();
 /// ```
-pub trait AsFlow: IntoIterator<IntoIter: Clone> + Sized {
+pub trait IntoFlow: IntoIterator<IntoIter: Clone> + Sized {
     /// The flow of the items, which each collection iterates over anew.
     ///
     /// It looks for no cancellation between them; [`cancellable`](crate::FlowBuffer::cancellable) adds that.
@@ -59,20 +59,20 @@ pub trait AsFlow: IntoIterator<IntoIter: Clone> + Sized {
     /// use corox_core::run_blocking;
     ///
     /// run_blocking(async |_| {
-    ///     let odd = (1..).as_flow().filter(|n| n % 2 == 1);
+    ///     let odd = (1..).into_flow().filter(|n| n % 2 == 1);
     ///     assert_eq!(odd.take(3).to_vec().await?, [1, 3, 5]);
     ///     Ok(())
     /// }).unwrap();
     /// ```
     #[doc(alias = "asFlow")]
-    fn as_flow(self) -> IterFlow<Self::IntoIter> {
+    fn into_flow(self) -> IterFlow<Self::IntoIter> {
         IterFlow(self.into_iter())
     }
 }
 
-impl<I: IntoIterator<IntoIter: Clone>> AsFlow for I {}
+impl<I: IntoIterator<IntoIter: Clone>> IntoFlow for I {}
 
-/// The flow of an iterator: of [`flow_of`] and [`as_flow`](AsFlow::as_flow).
+/// The flow of an iterator: of [`flow_of`] and [`into_flow`](IntoFlow::into_flow).
 ///
 /// ```
 /// use corox_flow::{IterFlow, flow_of, prelude::*};

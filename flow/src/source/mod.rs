@@ -2,4 +2,4 @@
 
 mod iter;
 
-pub use iter::{AsFlow, IterFlow, flow_of};
+pub use iter::{IntoFlow, IterFlow, flow_of};

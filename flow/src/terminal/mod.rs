@@ -116,7 +116,7 @@ pub trait FlowCollect: Flow + Sized {
     /// use corox_core::run_blocking;
     ///
     /// run_blocking(async |_| {
-    ///     assert_eq!((1..=5).as_flow().fold(1, |product, n| product * n).await?, 120);
+    ///     assert_eq!((1..=5).into_flow().fold(1, |product, n| product * n).await?, 120);
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -171,7 +171,7 @@ pub trait FlowCollect: Flow + Sized {
     /// use corox_core::run_blocking;
     ///
     /// run_blocking(async |_| {
-    ///     assert_eq!((1..=3).as_flow().to_vec().await?, [1, 2, 3]);
+    ///     assert_eq!((1..=3).into_flow().to_vec().await?, [1, 2, 3]);
     ///     Ok(())
     /// }).unwrap();
     /// ```

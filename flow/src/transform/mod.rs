@@ -6,15 +6,15 @@ use corox_core::LaunchOutput;
 
 use crate::{Emitter, Flow};
 
+mod emitting;
 mod filter;
 mod map;
 mod map_async;
-mod transform;
 
+use emitting::emitting;
 pub use filter::Filter;
 pub use map::Map;
 use map_async::MapAsync;
-use transform::Transform;
 
 /// The operators that make other items of items, one by one.
 ///
@@ -111,7 +111,7 @@ pub trait FlowTransform: Flow + Sized {
     /// use corox_core::run_blocking;
     ///
     /// run_blocking(async |_| {
-    ///     assert_eq!((1..=5).as_flow().filter(|n| n % 2 == 0).to_vec().await?, [2, 4]);
+    ///     assert_eq!((1..=5).into_flow().filter(|n| n % 2 == 0).to_vec().await?, [2, 4]);
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -144,7 +144,7 @@ pub trait FlowTransform: Flow + Sized {
         F: AsyncFnOnce(Self::Item, &Emitter<T>) -> R + Clone,
         R: LaunchOutput,
     {
-        Transform::new(self, f)
+        emitting(self, f)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{Emitter, Flow};
 
 pin_project! {
     /// The flow of `transform`.
-    pub(super) struct Stages<S, T, F, Fut> {
+    pub(super) struct Emitting<S, T, F, Fut> {
         #[pin]
         upstream: S,
         f: F,
@@ -22,32 +22,27 @@ pin_project! {
     }
 }
 
-pub(super) struct Transform;
-
-impl Transform {
-    #[allow(clippy::new_ret_no_self)]
-    pub(super) fn new<S, T, R, F>(upstream: S, f: F) -> impl Flow<Item = T>
-    where
-        S: Flow,
-        F: AsyncFnOnce(S::Item, &Emitter<T>) -> R + Clone,
-        R: LaunchOutput,
-    {
-        Stages {
-            upstream,
-            f: move |item, lent| {
-                let f = f.clone();
-                with_lent(lent, async move |emitter: &Emitter<T>| {
-                    f(item, emitter).await
-                })
-            },
-            lent: Lent::idle(),
-        }
+pub(super) fn emitting<S, T, R, F>(upstream: S, f: F) -> impl Flow<Item = T>
+where
+    S: Flow,
+    F: AsyncFnOnce(S::Item, &Emitter<T>) -> R + Clone,
+    R: LaunchOutput,
+{
+    Emitting {
+        upstream,
+        f: move |item, lent| {
+            let f = f.clone();
+            with_lent(lent, async move |emitter: &Emitter<T>| {
+                f(item, emitter).await
+            })
+        },
+        lent: Lent::idle(),
     }
 }
 
-impl<S: Clone, T, F: Clone, Fut> Clone for Stages<S, T, F, Fut> {
+impl<S: Clone, T, F: Clone, Fut> Clone for Emitting<S, T, F, Fut> {
     fn clone(&self) -> Self {
-        Stages {
+        Emitting {
             upstream: self.upstream.clone(),
             f: self.f.clone(),
             lent: self.lent.fresh(),
@@ -55,7 +50,7 @@ impl<S: Clone, T, F: Clone, Fut> Clone for Stages<S, T, F, Fut> {
     }
 }
 
-impl<S, T, F, Fut> Flow for Stages<S, T, F, Fut>
+impl<S, T, F, Fut> Flow for Emitting<S, T, F, Fut>
 where
     S: Flow,
     F: FnMut(S::Item, LentEmitter<T>) -> Fut + Clone,
