@@ -16,9 +16,14 @@ const CRATES: [&str; 7] = [
 ];
 /// What an item says whose example stands elsewhere: at what makes it, or at a neighbour.
 const EXAMPLE_ELSEWHERE: &str =
-    "The future of |The clause of [`|; made by [`|; see [`|example of [`";
+    "The future of |The clause of [`|The flow of [`|; made by [`|; see [`|example of [`";
 /// Their documentation is given to a macro.
-const MADE_BY_A_MACRO: [&str; 2] = ["StandardTestDispatcher", "UnconfinedTestDispatcher"];
+const MADE_BY_A_MACRO: [&str; 4] = [
+    "BoxFlow",
+    "LocalBoxFlow",
+    "StandardTestDispatcher",
+    "UnconfinedTestDispatcher",
+];
 
 /// Public items by name, `Type::method` for those inside of a type: their documentation, and their signature.
 type Items = BTreeMap<String, (String, String)>;

@@ -54,6 +54,51 @@ use crate::fusion::Stage;
 ///     Ok(())
 /// }).unwrap();
 /// ```
+///
+/// An operator, which hands on what it is asked for:
+///
+/// ```
+/// use corox_flow::{Flow, flow_of, prelude::*};
+/// use corox_core::{Result, run_blocking};
+/// use pin_project_lite::pin_project;
+/// use std::ops::ControlFlow;
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll, ready};
+///
+/// pin_project! {
+///     #[derive(Clone)]
+///     struct Doubled<S> {
+///         #[pin]
+///         upstream: S,
+///     }
+/// }
+///
+/// impl<S: Flow<Item = i32>> Flow for Doubled<S> {
+///     type Item = i32;
+///
+///     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<i32>>> {
+///         let item = ready!(self.project().upstream.poll_next(cx))?;
+///         Poll::Ready(Ok(item.map(|n| n * 2)))
+///     }
+///
+///     fn poll_each<K: FnMut(i32) -> ControlFlow<()>>(
+///         self: Pin<&mut Self>,
+///         cx: &mut Context<'_>,
+///         sink: &mut K,
+///     ) -> Poll<Result<ControlFlow<()>>> {
+///         self.project().upstream.poll_each(cx, &mut |n| sink(n * 2))
+///     }
+///
+///     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+///         self.project().upstream.poll_progress(cx);
+///     }
+/// }
+///
+/// run_blocking(async |_| {
+///     assert_eq!(Doubled { upstream: flow_of([1, 2]) }.to_vec().await?, [2, 4]);
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[must_use = "flows do nothing until they are collected"]
 pub trait Flow: Clone {
     /// What it gives.
