@@ -7,14 +7,14 @@ use std::sync::Arc;
 use corox_core::Error;
 
 use crate::capacity::{BufferOverflow, Capacity};
-use crate::error::{ReceiveError, TryReceiveError, TrySendError};
+use crate::channel_builder::ChannelBuilder;
+use crate::error::{TryReceiveError, TrySendError};
 use crate::on_receive::{OnReceive, OnReceiveCatching};
 use crate::on_send::{OnSend, OnSendFrom};
 use crate::receiving::{Next, Receive, ReceiveCatching};
 use crate::sending::Sending;
-use crate::shared::{Hook, Shared};
+use crate::shared::Shared;
 use crate::split::{Receiver, Sender};
-use crate::state::{Offered, Taken};
 
 /// A queue between coroutines, in which each element is received once, in the order in which it was sent.
 ///
@@ -65,99 +65,6 @@ impl<T> Clone for Channel<T> {
 impl<T> fmt::Debug for Channel<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.shared, f)
-    }
-}
-
-/// Settings of a channel; see [`Channel::builder`].
-///
-/// ```
-/// use corox_channels::Channel;
-/// use std::sync::{Arc, Mutex};
-///
-/// let left = Arc::new(Mutex::new(Vec::new()));
-/// let channel = {
-///     let left = left.clone();
-///     Channel::builder(2).on_undelivered_element(move |n| left.lock().unwrap().push(n)).build()
-/// };
-/// channel.try_send(1).unwrap();
-/// channel.try_send(2).unwrap();
-/// channel.cancel();
-/// assert_eq!(*left.lock().unwrap(), [1, 2]);
-/// ```
-#[must_use = "`.build()` makes the channel"]
-pub struct ChannelBuilder<T> {
-    capacity: Capacity,
-    overflow: BufferOverflow,
-    hook: Option<Hook<T>>,
-}
-
-impl<T> fmt::Debug for ChannelBuilder<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChannelBuilder")
-            .field("capacity", &self.capacity)
-            .field("overflow", &self.overflow)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T> ChannelBuilder<T> {
-    /// What a send does when the channel is full.
-    ///
-    /// Kotlin: `onBufferOverflow`.
-    ///
-    /// ```
-    /// use corox_channels::{BufferOverflow, Channel};
-    ///
-    /// let first = Channel::builder(1).overflow(BufferOverflow::DropLatest).build();
-    /// first.try_send("first").unwrap();
-    /// first.try_send("second").unwrap();
-    /// assert_eq!(first.try_receive().unwrap(), "first");
-    /// ```
-    #[doc(alias = "onBufferOverflow")]
-    pub fn overflow(mut self, overflow: BufferOverflow) -> Self {
-        self.overflow = overflow;
-        self
-    }
-
-    /// Has `hook` be given each element that was to be sent and that nobody will receive, once: for elements that have to be
-    /// closed or given back, and for which a destructor is not enough.
-    ///
-    /// | what happened | without a hook |
-    /// |---|---|
-    /// | a `send` is dropped before its element was taken, or an `on_send` that waited and lost | dropped |
-    /// | a `send` on a closed channel | in the error |
-    /// | a `receive` or `on_receive` is dropped after it was handed an element | back in its place |
-    /// | the channel is full and a policy drops it | dropped |
-    /// | the channel is cancelled | dropped; of senders that wait: in their errors |
-    /// | the last handle is dropped | dropped |
-    ///
-    /// It is not given what [`try_send`](Channel::try_send) gives back in its error, nor an element that `try_send` itself drops by
-    /// [`DropLatest`](BufferOverflow::DropLatest).
-    ///
-    /// It is called where the element is lost, on whatever thread, and with no lock held: it may use the channel. If it panics,
-    /// the operation that called it does so, after everything else is done; in a destructor the panic is reported as an uncaught
-    /// failure.
-    ///
-    /// Kotlin: `onUndeliveredElement`.
-    #[doc(alias = "onUndeliveredElement")]
-    pub fn on_undelivered_element(mut self, hook: impl Fn(T) + Send + Sync + 'static) -> Self {
-        self.hook = Some(Box::new(hook));
-        self
-    }
-
-    /// The channel.
-    ///
-    /// # Panics
-    ///
-    /// If [`Capacity::Conflated`] was given a policy: it is one itself.
-    #[track_caller]
-    #[must_use]
-    pub fn build(self) -> Channel<T> {
-        let made = Location::caller();
-        let settled = self.capacity.settle(self.overflow);
-        Channel {
-            shared: Arc::new(Shared::new(self.capacity, settled, self.hook, made)),
-        }
     }
 }
 
@@ -712,72 +619,3 @@ impl fmt::Display for HandlerAlreadySet {
 }
 
 impl std::error::Error for HandlerAlreadySet {}
-
-impl<T> Shared<T> {
-    pub(crate) fn try_send(&self, element: T) -> Result<(), TrySendError<T>> {
-        let mut slot = Some(element);
-        let mut state = self.state.lock();
-        let offered = state.offer(&mut slot, None);
-        match offered {
-            Offered::Taken(receiver) => {
-                if receiver.is_some() {
-                    self.note_waiters(&state);
-                }
-                drop(state);
-                if let Some(receiver) = receiver {
-                    receiver.wake();
-                }
-                Ok(())
-            }
-            Offered::Displaced => {
-                let newcomer = state.overflow == BufferOverflow::DropLatest;
-                drop(state);
-                match slot {
-                    Some(displaced) if !newcomer => self.dispose(displaced),
-                    // Of what was never in the channel the hook is not told.
-                    displaced => drop(displaced),
-                }
-                Ok(())
-            }
-            Offered::Unstarted => {
-                drop(state);
-                self.start();
-                match slot {
-                    Some(element) => self.try_send(element),
-                    None => unreachable!("what was not taken is still here"),
-                }
-            }
-            Offered::Full | Offered::Closed | Offered::Lost => {
-                let cause = state.cause();
-                let is_open = !state.is_closed();
-                drop(state);
-                let Some(element) = slot else {
-                    unreachable!("what was not taken is still here")
-                };
-                Err(if is_open {
-                    TrySendError::full(element)
-                } else {
-                    TrySendError::closed(element, cause)
-                })
-            }
-        }
-    }
-
-    pub(crate) fn try_receive(&self) -> Result<T, TryReceiveError> {
-        let mut state = self.state.lock();
-        match state.take(None) {
-            Taken::Element(element, sender) => {
-                if sender.is_some() {
-                    self.note_waiters(&state);
-                }
-                drop(state);
-                if let Some(sender) = sender {
-                    sender.wake();
-                }
-                Ok(element)
-            }
-            Taken::Empty | Taken::Lost => Err(TryReceiveError::Empty),
-            Taken::Closed => Err(TryReceiveError::Closed(ReceiveError::new(state.cause()))),
-        }
-    }
-}

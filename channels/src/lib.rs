@@ -30,10 +30,12 @@
 
 #[cfg(feature = "async-channel")]
 mod async_channel;
+mod attempt;
 mod blocking;
 mod builders;
 mod capacity;
 mod channel;
+mod channel_builder;
 mod consume;
 mod error;
 mod on_receive;
@@ -55,7 +57,8 @@ mod ticker;
 pub use async_channel::AsyncChannelExt;
 pub use builders::{ActorScope, ChannelBuilders, ProducerScope};
 pub use capacity::{BufferOverflow, Capacity, DEFAULT_BUFFER};
-pub use channel::{Channel, ChannelBuilder, HandlerAlreadySet};
+pub use channel::{Channel, HandlerAlreadySet};
+pub use channel_builder::ChannelBuilder;
 pub use error::{ReceiveError, SendError, TryReceiveError, TrySendError};
 pub use on_receive::{OnReceive, OnReceiveCatching};
 pub use on_send::{OnSend, OnSendFrom};

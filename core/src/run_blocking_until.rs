@@ -28,11 +28,11 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
+use crate::global_scope::GlobalScope;
 use crate::job::{Job, Kind};
 use crate::launch_output::LaunchOutput;
 use crate::probe;
 use crate::run_blocking::run_root;
-use crate::scope::GlobalScope;
 use crate::scope_body::ScopeBody;
 use crate::time::delay;
 

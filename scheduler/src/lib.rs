@@ -31,6 +31,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+mod dispatch;
 mod dispatcher;
 mod event_loop;
 mod executor;
@@ -53,7 +54,8 @@ mod unconfined;
 mod view;
 
 pub use config::{AlreadyConfigured, IO_PARALLELISM_VARIABLE, SchedulerConfig, WORKERS_VARIABLE};
-pub use dispatcher::{Dispatch, Dispatcher};
+pub use dispatch::Dispatch;
+pub use dispatcher::Dispatcher;
 pub use event_loop::{LocalFuture, block_on};
 pub use executor::Executor;
 pub use fallback::fallback;
