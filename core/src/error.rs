@@ -153,7 +153,7 @@ impl Error {
         if let Some(cancellation) = top.downcast_ref::<CancellationError>() {
             return cancellation.0.clone();
         }
-        if let Some(cause) = carried(top) {
+        if let Some(cause) = protocol::carried(top) {
             return cause.clone();
         }
         match top.downcast_ref::<StdErrorOf>() {

@@ -125,7 +125,7 @@ pub trait Dispatch: Send + Sync + 'static {
         true
     }
 
-    /// Whether this very thread is the dispatcher's, so that [immediate](Dispatcher::immediate) coroutines may run in place.
+    /// Whether this very thread is the dispatcher's, so that [immediate](crate::Dispatcher::immediate) coroutines may run in place.
     ///
     /// Inside its tasks that is known anyway. A user interface's dispatcher says it also for its event handlers.
     ///
@@ -158,7 +158,7 @@ pub trait Dispatch: Send + Sync + 'static {
         false
     }
 
-    /// Whether [immediate](Dispatcher::immediate) means something here. `false`: the dispatcher is its own immediate one.
+    /// Whether [immediate](crate::Dispatcher::immediate) means something here. `false`: the dispatcher is its own immediate one.
     ///
     /// # Examples
     /// ```
@@ -216,7 +216,7 @@ pub trait Dispatch: Send + Sync + 'static {
         None
     }
 
-    /// Itself, for [`Dispatcher::downcast_ref`]; `None` if that is not to find it.
+    /// Itself, for [`downcast_ref`](crate::Dispatcher::downcast_ref); `None` if that is not to find it.
     ///
     /// # Examples
     /// ```
