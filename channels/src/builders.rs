@@ -88,13 +88,26 @@ pub trait ChannelBuilders: sealed::Sealed {
         F: Future<Output = R> + Send + 'static,
         R: LaunchOutput,
     {
-        let channel = Channel::new(capacity);
+        self.produce_into(Channel::new(capacity), body)
+    }
+
+    /// [`produce`](ChannelBuilders::produce) with a channel that was made before; for flows.
+    #[doc(hidden)]
+    #[track_caller]
+    fn produce_into<T, F, R>(
+        &self,
+        channel: Channel<T>,
+        body: impl FnOnce(ProducerScope<T>) -> F + Send + 'static,
+    ) -> Receiver<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = R> + Send + 'static,
+        R: LaunchOutput,
+    {
         let inner = channel.clone();
         let job = self.launch_with_channel(async move {
-            let producer = ProducerScope {
-                scope: CoroutineScope::new(CoroutineContext::current()),
-                channel: inner,
-            };
+            let scope = CoroutineScope::new(CoroutineContext::current());
+            let producer = ProducerScope::of(scope, inner);
             body(producer).await.into_result()
         });
         let receiver = Receiver::of(&channel.shared);
@@ -334,6 +347,13 @@ impl<F: FnOnce()> Drop for OnExit<F> {
 }
 
 impl<T> ProducerScope<T> {
+    /// One whose coroutine is that of `scope`; for flows.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of(scope: CoroutineScope, channel: Channel<T>) -> Self {
+        ProducerScope { scope, channel }
+    }
+
     /// The channel.
     ///
     /// Kotlin: `ProducerScope.channel`.

@@ -107,8 +107,10 @@ impl Capacity {
     /// # Panics
     ///
     /// If `Conflated` is given a policy: it is one itself.
+    #[doc(hidden)]
+    #[must_use]
     #[track_caller]
-    pub(crate) fn settle(self, overflow: BufferOverflow) -> (usize, BufferOverflow) {
+    pub fn settle(self, overflow: BufferOverflow) -> (usize, BufferOverflow) {
         let drops = overflow != BufferOverflow::Suspend;
         let room = match self {
             Capacity::Conflated => {

@@ -171,6 +171,20 @@ impl CoroutineContext {
             && self.elements.is_none()
     }
 
+    /// Whether the set says who becomes the parent: a job, or nobody. For flows.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn changes_parent(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// Whether the set has elements besides the dispatcher and the parent. For flows.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_more_than_dispatcher(&self) -> bool {
+        self.name.is_some() || self.handler.is_some() || self.elements.is_some()
+    }
+
     /// The dispatcher, if the set has one.
     ///
     /// Kotlin: `context[ContinuationInterceptor]`.

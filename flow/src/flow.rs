@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use corox_core::Result;
 
-use crate::fusion::Stage;
+use crate::fusion::{Producer, Settings, Stage};
 
 /// Values that are made one after another while somebody collects them.
 ///
@@ -158,5 +158,19 @@ pub trait Flow: Clone {
     fn fuse(&mut self, stage: &Stage) -> bool {
         let _ = stage;
         false
+    }
+    /// Takes the settings of a buffer or of `flow_on` out of this flow, which does without from then on; F-18, F-45. Before the first
+    /// poll.
+    #[doc(hidden)]
+    #[inline]
+    fn dissolve(&mut self) -> Option<Settings> {
+        None
+    }
+
+    /// Takes out the block that sends into a channel; the flow is not collected any more. Before the first poll.
+    #[doc(hidden)]
+    #[inline]
+    fn producer(&mut self) -> Option<Producer<Self::Item>> {
+        None
     }
 }
