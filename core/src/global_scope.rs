@@ -47,23 +47,23 @@ impl GlobalScope {
         }
     }
 
-    /// As [`CoroutineScope::with`]; a [`Job`] among the elements becomes the parent.
+    /// As [`CoroutineScope::with`](crate::CoroutineScope::with); a [`Job`] among the elements becomes the parent.
     pub fn with(self, context: impl IntoContext) -> Launcher {
         self.launcher().with(context)
     }
 
-    /// As [`CoroutineScope::start`].
+    /// As [`CoroutineScope::start`](crate::CoroutineScope::start).
     pub fn start(self, start: CoroutineStart) -> Launcher {
         self.launcher().start(start)
     }
 
-    /// As [`CoroutineScope::lazy`]. Start or cancel what is launched in this way: nobody else does, and until then it is not
+    /// As [`CoroutineScope::lazy`](crate::CoroutineScope::lazy). Start or cancel what is launched in this way: nobody else does, and until then it is not
     /// freed.
     pub fn lazy(self) -> Launcher {
         self.start(CoroutineStart::Lazy)
     }
 
-    /// As [`CoroutineScope::launch`], without a scope.
+    /// As [`CoroutineScope::launch`](crate::CoroutineScope::launch), without a scope.
     ///
     /// Kotlin: `GlobalScope.launch`.
     ///
@@ -81,7 +81,7 @@ impl GlobalScope {
         self.launcher().launch(body)
     }
 
-    /// As [`CoroutineScope::spawn`], without a scope.
+    /// As [`CoroutineScope::spawn`](crate::CoroutineScope::spawn), without a scope.
     ///
     /// Kotlin: `GlobalScope.async`.
     ///

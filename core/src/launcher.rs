@@ -12,8 +12,8 @@ use crate::job::{Job, Kind};
 use crate::job_context::JobContext;
 use crate::launch_output::LaunchOutput;
 
-/// Launches coroutines with a changed context or start mode; made by [`CoroutineScope::with`],
-/// [`lazy`](CoroutineScope::lazy) and [`start`](CoroutineScope::start).
+/// Launches coroutines with a changed context or start mode; made by [`CoroutineScope::with`](crate::CoroutineScope::with),
+/// [`lazy`](crate::CoroutineScope::lazy) and [`start`](crate::CoroutineScope::start).
 ///
 /// Kotlin: the arguments `context` and `start` of the builders.
 ///
@@ -114,7 +114,7 @@ impl Launcher {
         }
     }
 
-    /// See [`CoroutineScope::launch`].
+    /// See [`CoroutineScope::launch`](crate::CoroutineScope::launch).
     ///
     /// Kotlin: `launch`.
     ///
@@ -137,7 +137,7 @@ impl Launcher {
         spec.start((), body, LaunchOutput::into_result)
     }
 
-    /// See [`CoroutineScope::spawn`].
+    /// See [`CoroutineScope::spawn`](crate::CoroutineScope::spawn).
     ///
     /// Kotlin: `async`.
     ///
@@ -161,7 +161,7 @@ impl Launcher {
         Deferred::new(spec.start(ResultSlot::new(), body, |result| result))
     }
 
-    /// See [`CoroutineScope::launch_local`].
+    /// See [`CoroutineScope::launch_local`](crate::CoroutineScope::launch_local).
     ///
     /// # Panics
     ///
@@ -195,7 +195,7 @@ impl Launcher {
         spec.start_local((), body, LaunchOutput::into_result)
     }
 
-    /// See [`CoroutineScope::spawn_local`].
+    /// See [`CoroutineScope::spawn_local`](crate::CoroutineScope::spawn_local).
     ///
     /// # Panics
     ///

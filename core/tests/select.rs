@@ -15,7 +15,7 @@ use corox_core::harness_protocol::set_select_seed as set_seed;
 use corox_core::{
     Clause, CompletableDeferred, CompletableJob, Dispatcher, Error, GlobalScope, Job, Result,
     catch_cancellation, delay, non_cancellable, on, on_timeout, probe, run_blocking, select,
-    select_unbiased, supervisor_scope, while_select, with_context, yield_now,
+    select_unbiased, supervisor_scope, while_select, yield_now,
 };
 use futures::stream::{FuturesUnordered, StreamExt};
 use manual::Manual;
@@ -367,14 +367,15 @@ fn what_becomes_available_during_the_poll_of_a_foreign_future_is_not_missed() {
 /// S-5, of a timer: it fires on another thread while foreign code is polled.
 #[test]
 fn a_time_out_that_fires_during_the_poll_of_a_foreign_future_is_not_missed() {
-    let late = root(async |_| {
-        with_context(Dispatcher::DEFAULT, async |scope| {
-            // Its timer is later than that of the select, so that one has fired when this has.
-            let (fired, has_fired) = std::sync::mpsc::channel();
-            scope.launch(async move {
-                delay(ms(20)).await;
-                fired.send(()).ok();
-            });
+    let late = root(async |scope| {
+        let pool = scope.with(Dispatcher::DEFAULT);
+        // Its timer is later than that of the select, so that one has fired when this has.
+        let (fired, has_fired) = std::sync::mpsc::channel();
+        pool.launch(async move {
+            delay(ms(20)).await;
+            fired.send(()).ok();
+        });
+        let late = pool.spawn(async move {
             let mut polled = false;
             let foreign = poll_fn(move |_| {
                 if !polled {
@@ -386,8 +387,8 @@ fn a_time_out_that_fires_during_the_poll_of_a_foreign_future_is_not_missed() {
                 Poll::<&str>::Pending
             });
             Ok(select((on_timeout(ms(1)).then(|()| "late"), on(foreign))).await)
-        })
-        .await
+        });
+        late.await
     });
     assert_eq!(late, "late");
 }
