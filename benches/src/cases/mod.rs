@@ -3,6 +3,7 @@
 //! - `launch_join`, `async_await_chain`, `scope_nested`, `cancel_tree`, `yield_pingpong`, `ctx_switch`, `delay_many`: coroutines.
 //! - `channels`, `select`, `actors`: elements between them.
 //! - `mutex`, `semaphore`: one after the other, or a few at a time.
+//! - `flows`: values one after another, through operators.
 //! - `memory`: suspended ones.
 //!
 //! The variants of corox are `corox` and `corox-on-tokio`, with coroutines on threads of corox's own and on a runtime of tokio's. Those of
@@ -16,6 +17,7 @@ mod channels;
 mod children;
 mod ctx_switch;
 mod delay_many;
+mod flows;
 mod launch_join;
 mod memory;
 mod mutex;
@@ -108,6 +110,7 @@ pub fn all(size: Size) -> Vec<Case> {
     actors::register(&mut cases);
     mutex::register(&mut cases);
     semaphore::register(&mut cases);
+    flows::register(&mut cases);
     memory::register(&mut cases);
     cases.list
 }

@@ -23,7 +23,7 @@ cases! {
     "context-11" context_11 "A thread-local that has a value of its own in a coroutine, on whichever thread";
 }
 
-fn log(text: &str) {
+pub(super) fn log(text: &str) {
     println!("[{}] {text}", thread_label());
 }
 

@@ -62,7 +62,11 @@ fn range_sum(mut case: Variants<'_>) {
     let count = case.operations;
     case.corox(move |_, _| async move {
         let all = (1..=count).into_flow().map(kept);
-        let sum = all.filter(|n| n % 2 == 0).map(|n| n * 3).fold(0, add).await?;
+        let sum = all
+            .filter(|n| n % 2 == 0)
+            .map(|n| n * 3)
+            .fold(0, add)
+            .await?;
         black_box(sum);
         Ok(())
     });
