@@ -101,6 +101,7 @@ mod suspend_cancellable;
 mod thread_local_element;
 mod time;
 mod timeout;
+mod timer;
 mod waiters;
 mod with_context;
 
@@ -124,6 +125,12 @@ pub mod waiters_protocol {
 #[doc(hidden)]
 pub mod error_protocol {
     pub use crate::error::protocol::{Carried, cancellation_at, of_no_job, same_for_a_job};
+}
+
+/// What operators of flows that take time are made of; no part of the public interface.
+#[doc(hidden)]
+pub mod timer_protocol {
+    pub use crate::timer::Timer;
 }
 
 /// What the test harness of the project is made of; no part of the public interface.

@@ -255,7 +255,7 @@ impl Wake for Expiry {
 }
 
 /// T-10
-fn describe(duration: Duration, name: Option<&str>, dispatcher: &Dispatcher) -> String {
+pub(crate) fn describe(duration: Duration, name: Option<&str>, dispatcher: &Dispatcher) -> String {
     // As its caller has most likely written it: the unit of the clock, or whole seconds.
     let mut text = match (
         duration.subsec_millis(),
