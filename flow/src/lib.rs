@@ -8,6 +8,8 @@
 //! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]).
 //! - *Other items*: [`FlowTransform`] ([`Map`], [`Filter`]).
 //! - *Fewer items*: [`FlowLimit`] ([`Take`]).
+//! - *Several flows*: [`FlowCombine`]; [`combine`](combine()), [`combine_async`], [`combine_transform`] ([`Flows`]).
+//! - *The clock*: [`FlowTime`].
 //! - *Running it*: [`FlowCollect`].
 //! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`]).
 #![deny(unsafe_code)]
@@ -16,6 +18,7 @@
 mod block;
 mod boxed;
 mod children;
+mod combine;
 mod convert;
 mod flow;
 #[doc(hidden)]
@@ -23,16 +26,19 @@ pub mod fusion;
 mod limit;
 mod source;
 mod terminal;
+mod time;
 mod transform;
 mod unstarted;
 
 pub use block::{Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};
+pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
 pub use convert::FlowConvert;
 pub use flow::Flow;
 pub use limit::{FlowLimit, Take};
 pub use source::{IntoFlow, IterFlow, flow_of};
 pub use terminal::FlowCollect;
+pub use time::FlowTime;
 pub use transform::{Filter, FlowTransform, Map};
 
 /// The operators, in one `use corox_flow::prelude::*`, and [`Flow`].
@@ -47,5 +53,7 @@ pub use transform::{Filter, FlowTransform, Map};
 /// }).unwrap();
 /// ```
 pub mod prelude {
-    pub use crate::{Flow, FlowCollect, FlowConvert, FlowLimit, FlowTransform, IntoFlow};
+    pub use crate::{
+        Flow, FlowCollect, FlowCombine, FlowConvert, FlowLimit, FlowTime, FlowTransform, IntoFlow,
+    };
 }
