@@ -57,7 +57,11 @@ impl fmt::Display for Summary {
         for level in Level::ALL {
             write!(f, "{level:>8}")?;
         }
-        let mut components = self.counts.keys().map(|(component, _)| component).collect::<Vec<_>>();
+        let mut components = self
+            .counts
+            .keys()
+            .map(|(component, _)| component)
+            .collect::<Vec<_>>();
         components.dedup();
         for component in components {
             write!(f, "\n{component:10}")?;
@@ -70,6 +74,10 @@ impl fmt::Display for Summary {
         for level in Level::ALL {
             write!(f, "{:>8}", self.of_level(level))?;
         }
-        write!(f, "\n{} lines, {} of them malformed", self.lines, self.malformed)
+        write!(
+            f,
+            "\n{} lines, {} of them malformed",
+            self.lines, self.malformed
+        )
     }
 }

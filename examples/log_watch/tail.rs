@@ -111,7 +111,11 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("log");
         let mut tail = Tail::new(path.clone());
-        let mut next = || tail.next_line().unwrap().map(|it| String::from_utf8(it).unwrap());
+        let mut next = || {
+            tail.next_line()
+                .unwrap()
+                .map(|it| String::from_utf8(it).unwrap())
+        };
         assert_eq!(next(), None, "there is no file yet");
 
         let mut file = File::create(&path).unwrap();

@@ -8,17 +8,18 @@ use std::task::{Context, Poll};
 use corox_core::{Job, join_all};
 
 thread_local! {
-    /// Those that were started in the poll that is running.
-    static STARTED: RefCell<Vec<Job>> = const { RefCell::new(Vec::new()) };
+    /// Those that were started in the poll that is running; `None` outside of [`Children::of`].
+    static STARTED: RefCell<Option<Vec<Job>>> = const { RefCell::new(None) };
 }
 
 /// A coroutine that belongs to the collection that is being polled: who runs that waits for it.
 pub(crate) fn started(job: Job) {
-    STARTED.with_borrow_mut(|jobs| jobs.push(job));
+    STARTED.with_borrow_mut(|jobs| jobs.as_mut().map(|jobs| jobs.push(job)));
 }
 
 /// The coroutines that were started while a flow was polled. Whoever ends that flow waits for them (F-11, F-12): to drop it cancels
-/// them, but they end by themselves.
+/// them, but they end by themselves. If this is dropped before they were waited for, in a poll of a collection around, that one
+/// waits for them: an operator that holds it is dropped there.
 #[derive(Default)]
 pub(crate) struct Children {
     jobs: Vec<Job>,
@@ -32,20 +33,20 @@ impl Children {
         /// Puts back what belongs to whoever polls this, on unwinding, too.
         struct Outer<'a> {
             children: &'a mut Children,
-            outer: Vec<Job>,
+            outer: Option<Vec<Job>>,
         }
         impl Drop for Outer<'_> {
             #[inline]
             fn drop(&mut self) {
                 let outer = std::mem::take(&mut self.outer);
                 let own = STARTED.with(|started| started.replace(outer));
-                if !own.is_empty() {
+                if let Some(own) = own.filter(|own| !own.is_empty()) {
                     self.children.jobs.extend(own);
                 }
             }
         }
         let _outer = Outer {
-            outer: STARTED.with(|started| started.take()),
+            outer: STARTED.with(|started| started.replace(Some(Vec::new()))),
             children: self,
         };
         poll()
@@ -66,11 +67,26 @@ impl Children {
         let jobs = &mut self.jobs;
         let leaving = self
             .leaving
-            .get_or_insert_with(|| Box::pin(join_all(std::mem::take(jobs))));
+            .get_or_insert_with(|| Box::pin(join_all(jobs.clone())));
         let left = leaving.as_mut().poll(cx);
         if left.is_ready() {
             self.leaving = None;
+            jobs.clear();
         }
         left
+    }
+}
+
+impl Drop for Children {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.jobs.is_empty() {
+            let jobs = std::mem::take(&mut self.jobs);
+            // On a thread that ends nobody polls any more.
+            let _ = STARTED.try_with(|started| {
+                let mut started = started.borrow_mut();
+                started.as_mut().map(|started| started.extend(jobs))
+            });
+        }
     }
 }

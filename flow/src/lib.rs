@@ -6,10 +6,13 @@
 //!
 //! - *A flow*: [`Flow`]; [`prelude`] has what its operators need.
 //! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]).
+//! - *From coroutines, callbacks and channels*: [`channel_flow`]; [`callback_flow`] ([`NotAwaitingClose`]); [`ChannelFlows`]
+//!   ([`AlreadyConsumed`]).
 //! - *Other items*: [`FlowTransform`] ([`Map`], [`Filter`]).
 //! - *Fewer items*: [`FlowLimit`] ([`Take`]).
 //! - *Several flows*: [`FlowCombine`]; [`combine`](combine()), [`combine_async`], [`combine_transform`] ([`Flows`]).
 //! - *The clock*: [`FlowTime`].
+//! - *Ahead, or elsewhere*: [`FlowBuffer`].
 //! - *Running it*: [`FlowCollect`].
 //! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`]).
 #![deny(unsafe_code)]
@@ -17,6 +20,8 @@
 
 mod block;
 mod boxed;
+mod buffer;
+mod channel;
 mod children;
 mod combine;
 mod convert;
@@ -32,6 +37,8 @@ mod unstarted;
 
 pub use block::{Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};
+pub use buffer::FlowBuffer;
+pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
 pub use convert::FlowConvert;
 pub use flow::Flow;
@@ -54,6 +61,7 @@ pub use transform::{Filter, FlowTransform, Map};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Flow, FlowCollect, FlowCombine, FlowConvert, FlowLimit, FlowTime, FlowTransform, IntoFlow,
+        Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowLimit, FlowTime,
+        FlowTransform, IntoFlow,
     };
 }

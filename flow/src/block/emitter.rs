@@ -20,12 +20,13 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
+use corox_channels::Receiver;
 use corox_core::waiters_protocol::cancelled_here;
 use corox_core::{LaunchOutput, Result};
 use pin_project_lite::pin_project;
 
 use super::emit_all::EmitAll;
-use crate::Flow;
+use crate::{ChannelFlows, Flow};
 
 thread_local! {
     static MARK: u8 = const { 0 };
@@ -174,6 +175,39 @@ impl<T> Emitter<T> {
     #[doc(alias = "emitAll")]
     pub async fn emit_all<S: Flow<Item = T>>(&self, flow: S) -> Result<()> {
         EmitAll::new(self, flow).await
+    }
+
+    /// Receives everything from a channel and emits it; then, or when this is dropped, the channel is cancelled.
+    ///
+    /// Kotlin: `emitAll(channel)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it cancels the channel.
+    ///
+    /// # Errors
+    ///
+    /// The cause that the channel was closed with.
+    ///
+    /// ```
+    /// use corox_flow::{flow, prelude::*};
+    /// use corox_channels::ChannelBuilders;
+    /// use corox_core::{coroutine_scope, run_blocking};
+    ///
+    /// run_blocking(async |_| {
+    ///     let numbers = flow(async |e| {
+    ///         coroutine_scope(async |scope| {
+    ///             let channel = scope.produce(1, async |producer| Ok(producer.send(1).await?));
+    ///             e.emit_all_from(channel).await
+    ///         }).await
+    ///     });
+    ///     assert_eq!(numbers.to_vec().await?, [1]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "emitAll")]
+    pub async fn emit_all_from(&self, channel: Receiver<T>) -> Result<()> {
+        EmitAll::new(self, channel.consume_into_flow()).await
     }
 
     /// Begins a poll of the block that borrows this.

@@ -1,0 +1,132 @@
+//! The coroutine that runs a source for somebody who collects elsewhere.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use corox_core::{Error, Result, coroutine_scope};
+use pin_project_lite::pin_project;
+
+use super::hand_over::{BATCH, HandOver};
+use crate::Flow;
+use crate::children::Children;
+
+/// Runs `source` to its end. Whatever becomes of that, and of this future, is handed over; this gives nothing, so that it
+/// does not fail the scope of whoever collects (F-14).
+pub(super) async fn produce<S>(source: S, over: Arc<HandOver<S::Item>>)
+where
+    S: Flow + Send,
+    S::Item: Send,
+{
+    let guard = EndOnDrop(&over);
+    // A panic becomes a failure here, and what the source has launched has ended when this returns.
+    let produced = coroutine_scope(async |_| Producing::new(source, over.clone()).await).await;
+    over.end(produced);
+    drop(guard);
+}
+
+/// The coroutine was cancelled.
+struct EndOnDrop<'a, T>(&'a HandOver<T>);
+
+impl<T> Drop for EndOnDrop<'_, T> {
+    fn drop(&mut self) {
+        self.0.end(Err(Error::cancellation(
+            "the coroutine that runs the source of the flow was cancelled",
+        )));
+    }
+}
+
+pin_project! {
+    /// ```text
+    /// batch empty, room known --poll the source--> batch --publish--> batch empty
+    ///                                                 `-----no room--> the source is not polled
+    /// ```
+    struct Producing<S: Flow> {
+        // `None` when it has ended.
+        #[pin]
+        source: Option<S>,
+        children: Children,
+        batch: VecDeque<S::Item>,
+        dropped: VecDeque<S::Item>,
+        ended: Result<()>,
+        // For so many items there was room when that was last known.
+        room: usize,
+        over: Arc<HandOver<S::Item>>,
+    }
+}
+
+impl<S: Flow> Producing<S> {
+    fn new(source: S, over: Arc<HandOver<S::Item>>) -> Self {
+        Producing {
+            source: Some(source),
+            children: Children::default(),
+            batch: VecDeque::new(),
+            dropped: VecDeque::new(),
+            ended: Ok(()),
+            room: 1,
+            over,
+        }
+    }
+}
+
+impl<S: Flow> Future for Producing<S> {
+    type Output = Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut this = self.project();
+        let (batch, children) = (this.batch, this.children);
+        let lossless = this.over.is_lossless();
+        let mut left = BATCH;
+        let mut waits = false;
+        loop {
+            if !batch.is_empty() {
+                if lossless && batch.len() > *this.room {
+                    this.over.register_producer(cx.waker());
+                }
+                *this.room = this.over.publish(batch, this.dropped);
+                this.dropped.clear();
+                if !batch.is_empty() {
+                    if let Some(source) = this.source.as_mut().as_pin_mut() {
+                        children.of(|| source.poll_progress(cx));
+                    }
+                    return Poll::Pending;
+                }
+            }
+            let Some(source) = this.source.as_mut().as_pin_mut() else {
+                return Poll::Ready(std::mem::replace(this.ended, Ok(())));
+            };
+            if waits {
+                return Poll::Pending;
+            }
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // The item after the last one that has room waits in the batch, and its emit with it.
+            let most = match lossless {
+                true => this.room.saturating_add(1).min(left),
+                false => left,
+            };
+            let mut sink = |item| {
+                batch.push_back(item);
+                if batch.len() == most {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            };
+            let polled = children.of(|| source.poll_each(cx, &mut sink));
+            left -= batch.len();
+            match polled {
+                Poll::Pending => waits = true,
+                Poll::Ready(Ok(ControlFlow::Break(()))) => {}
+                Poll::Ready(ended) => {
+                    *this.ended = ended.map(drop);
+                    children.of(|| this.source.set(None));
+                }
+            }
+        }
+    }
+}

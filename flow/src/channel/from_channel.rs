@@ -1,0 +1,258 @@
+//! [`ChannelFlows`]: what is received from a channel, as a flow.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker, ready};
+
+use corox_channels::{Channel, Elements, Receiver};
+use corox_core::Result;
+use futures_core::Stream;
+
+use crate::Flow;
+
+mod sealed {
+    pub trait Sealed: Clone {
+        /// Cancels the channel, and reports the panics of its handlers.
+        fn cancel_quietly(&self);
+    }
+}
+
+/// Flows of what is received from a [`Channel`] or a [`Receiver`].
+///
+/// They are hot: what one collection has received no other one gets. The end of the channel is that of the flow; a cause that it was closed
+/// with is its failure.
+///
+/// ```
+/// use corox_flow::prelude::*;
+/// use corox_channels::Channel;
+/// use corox_core::run_blocking;
+///
+/// run_blocking(async |_| {
+///     let channel = Channel::new(3);
+///     for n in 1..=3 {
+///         channel.send(n).await?;
+///     }
+///     let flow = channel.clone().receive_into_flow();
+///     assert_eq!(flow.clone().take(2).to_vec().await?, [1, 2]);
+///     channel.close();
+///     assert_eq!(flow.to_vec().await?, [3]);
+///     Ok(())
+/// }).unwrap();
+/// ```
+pub trait ChannelFlows: sealed::Sealed + Sized {
+    /// What is received.
+    type Element;
+
+    #[doc(hidden)]
+    fn elements(self) -> Elements<Self::Element>;
+
+    /// The flow of what this end receives. Collections share the elements, and leave the channel as it is; only the last
+    /// [`Receiver`] that is dropped cancels it, the one in the flow being one of them.
+    ///
+    /// Kotlin: `receiveAsFlow`.
+    ///
+    /// ```
+    /// use corox_flow::prelude::*;
+    /// use corox_channels::Channel;
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let channel = Channel::new(2);
+    ///     channel.send("a").await?;
+    ///     let letters = channel.clone().receive_into_flow();
+    ///     assert_eq!(letters.take(1).to_vec().await?, ["a"]);
+    ///     assert!(!channel.is_closed_for_send());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "receiveAsFlow")]
+    fn receive_into_flow(self) -> impl Flow<Item = Self::Element> {
+        FromChannel {
+            source: self,
+            consumed: None,
+            running: State::Recipe,
+        }
+    }
+
+    /// The flow of what this end receives, which is collected once; when that ends, is left or fails, the channel is cancelled.
+    ///
+    /// Kotlin: `consumeAsFlow`.
+    ///
+    /// # Errors
+    ///
+    /// The flow fails with [`AlreadyConsumed`] when it, or a clone, is collected again.
+    ///
+    /// ```
+    /// use corox_flow::{AlreadyConsumed, prelude::*};
+    /// use corox_channels::Channel;
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let channel = Channel::new(2);
+    ///     channel.send("a").await?;
+    ///     let letters = channel.clone().consume_into_flow();
+    ///     assert_eq!(letters.clone().take(1).to_vec().await?, ["a"]);
+    ///     assert!(channel.is_closed_for_send());
+    ///     assert!(letters.to_vec().await.unwrap_err().downcast_ref::<AlreadyConsumed>().is_some());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "consumeAsFlow")]
+    #[track_caller]
+    fn consume_into_flow(self) -> impl Flow<Item = Self::Element> {
+        FromChannel {
+            source: self,
+            consumed: Some((Arc::new(AtomicBool::new(false)), Location::caller())),
+            running: State::Recipe,
+        }
+    }
+}
+
+macro_rules! flows_of {
+    ($end:ident) => {
+        impl<T> sealed::Sealed for $end<T> {
+            fn cancel_quietly(&self) {
+                // A consumer that is cancelled.
+                let consume = pin!(self.consume(pending::<Result<()>>()));
+                let _pending = consume.poll(&mut Context::from_waker(Waker::noop()));
+            }
+        }
+
+        impl<T> ChannelFlows for $end<T> {
+            type Element = T;
+
+            fn elements(self) -> Elements<T> {
+                self.into_stream()
+            }
+        }
+    };
+}
+
+flows_of!(Channel);
+flows_of!(Receiver);
+
+/// A channel was to be consumed by a second collection of its [flow](ChannelFlows::consume_into_flow).
+///
+/// Kotlin: the `IllegalStateException` of `consumeAsFlow`.
+///
+/// ```
+/// use corox_flow::{AlreadyConsumed, prelude::*};
+/// use corox_channels::Channel;
+/// use corox_core::run_blocking;
+///
+/// let error = run_blocking(async |_| {
+///     let channel = Channel::<i32>::new(1);
+///     let flow = channel.clone().consume_into_flow();
+///     channel.close();
+///     assert_eq!(flow.clone().count().await?, 0);
+///     flow.count().await
+/// }).unwrap_err();
+/// assert_eq!(error.downcast_ref::<AlreadyConsumed>().unwrap().location().line(), 7);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AlreadyConsumed {
+    location: &'static Location<'static>,
+}
+
+impl AlreadyConsumed {
+    /// Where `consume_into_flow` was called.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+}
+
+impl fmt::Display for AlreadyConsumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the flow of `consume_into_flow` at {} is collected for the second time, and its channel was cancelled when the first \
+             collection ended: use `receive_into_flow`, or `share_in` for several collectors of one source",
+            self.location
+        )
+    }
+}
+
+impl std::error::Error for AlreadyConsumed {}
+
+/// The flow of both.
+struct FromChannel<C: ChannelFlows> {
+    source: C,
+    /// Of one that consumes: whether it was collected, and where it was made.
+    consumed: Option<(Arc<AtomicBool>, &'static Location<'static>)>,
+    running: State<C>,
+}
+
+enum State<C: ChannelFlows> {
+    Recipe,
+    Running {
+        elements: Elements<C::Element>,
+        _guard: Option<CancelOnDrop<C>>,
+    },
+    Ended,
+}
+
+struct CancelOnDrop<C: ChannelFlows>(C);
+
+impl<C: ChannelFlows> Drop for CancelOnDrop<C> {
+    fn drop(&mut self) {
+        self.0.cancel_quietly();
+    }
+}
+
+// Nothing in it is pinned.
+impl<C: ChannelFlows> Unpin for FromChannel<C> {}
+
+impl<C: ChannelFlows> Clone for FromChannel<C> {
+    fn clone(&self) -> Self {
+        FromChannel {
+            source: self.source.clone(),
+            consumed: self.consumed.clone(),
+            running: State::Recipe,
+        }
+    }
+}
+
+impl<C: ChannelFlows> Flow for FromChannel<C> {
+    type Item = C::Element;
+
+    #[inline]
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<C::Element>>> {
+        loop {
+            let this = &mut *self;
+            match &mut this.running {
+                State::Running { elements, .. } => {
+                    let failure = match ready!(Pin::new(elements).poll_next(cx)) {
+                        Some(Ok(item)) => return Poll::Ready(Ok(Some(item))),
+                        Some(Err(error)) => Some(error),
+                        None => None,
+                    };
+                    this.running = State::Ended;
+                    return Poll::Ready(failure.map_or(Ok(None), |failure| Err(failure.into())));
+                }
+                State::Ended => return Poll::Ready(Ok(None)),
+                State::Recipe => {}
+            }
+            if let Some((consumed, location)) = &this.consumed {
+                if consumed.swap(true, Ordering::AcqRel) {
+                    this.running = State::Ended;
+                    return Poll::Ready(Err(AlreadyConsumed { location }.into()));
+                }
+            }
+            this.running = State::Running {
+                elements: this.source.clone().elements(),
+                _guard: this
+                    .consumed
+                    .is_some()
+                    .then(|| CancelOnDrop(this.source.clone())),
+            };
+        }
+    }
+}
