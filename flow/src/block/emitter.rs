@@ -295,63 +295,58 @@ impl<T> Future for Emit<'_, T> {
         if emitter.poller.load(Relaxed) != mark_of_this_thread() {
             outside();
         }
+        if self.item.is_none() {
+            // It is processed when whoever has taken it wants another one.
+            if emitter.turns.get() != self.turn {
+                return Poll::Ready(());
+            }
+            return self.wait(cx);
+        }
         // F-5: the coroutine is dropped when this poll returns.
         if cancelled_here() {
             return Poll::Pending;
         }
         // It is not there while it runs: one that it calls by a detour finds no demand.
         if let Some(mut sink) = emitter.sink.take() {
-            let Some(item) = self.item.take() else {
-                emitter.sink.set(Some(sink));
-                return self.poll_delivered(cx);
-            };
-            // SAFETY: by the invariant it is alive, and it is called by nobody else, for it was taken out.
-            if unsafe { sink.as_mut() }(item).is_continue() {
-                emitter.sink.set(Some(sink));
-                return Poll::Ready(());
+            if let Some(item) = self.item.take() {
+                // SAFETY: by the invariant it is alive, and it is called by nobody else, for it was taken out.
+                if unsafe { sink.as_mut() }(item).is_continue() {
+                    emitter.sink.set(Some(sink));
+                    return Poll::Ready(());
+                }
             }
             emitter.broke.set(true);
             self.turn = emitter.turns.get();
-            return self.wait(cx);
+        } else if emitter.room.replace(false) {
+            // SAFETY: by the invariant; the reference ends here. There was room, so nothing is dropped.
+            unsafe { *emitter.item.get() = self.item.take() };
+            self.turn = emitter.turns.get();
         }
-        self.poll_slowly(cx)
+        self.wait(cx)
     }
 }
 
 impl<T> Emit<'_, T> {
-    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let emitter = self.emitter;
-        match self.item.take() {
-            None => return self.poll_delivered(cx),
-            Some(item) if emitter.room.replace(false) => {
-                // SAFETY: by the invariant; the reference ends here. There is room, so nothing is dropped.
-                unsafe { *emitter.item.get() = Some(item) };
-                self.turn = emitter.turns.get();
-            }
-            item => self.item = item,
-        }
-        self.wait(cx)
-    }
-
-    /// It is processed when whoever has taken it wants another one.
-    fn poll_delivered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.emitter.turns.get() == self.turn {
-            return self.wait(cx);
-        }
-        Poll::Ready(())
-    }
-
     /// The block as a whole is polled again. That is enough unless what polls this has wakers of its own.
+    #[inline]
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let same = self.emitter.waker.get() == Some(NonNull::from(cx.waker()));
+        if !same {
+            self.wait_with(cx.waker());
+        }
+        Poll::Pending
+    }
+
+    #[cold]
+    fn wait_with(&mut self, waker: &Waker) {
         let emitter = self.emitter;
         // SAFETY: set by the turn that is running, which borrows it.
         let of_turn = emitter.waker.get().map(|waker| unsafe { waker.as_ref() });
-        if !of_turn.is_some_and(|waker| waker.will_wake(cx.waker())) {
-            let waker = cx.waker().clone();
+        if !of_turn.is_some_and(|of_turn| of_turn.will_wake(waker)) {
+            let waker = waker.clone();
             // SAFETY: by the invariant; the reference ends here, and `push` calls no foreign code.
             unsafe { &mut *emitter.waiting.get() }.push(waker);
         }
-        Poll::Pending
     }
 }
 

@@ -18,16 +18,16 @@ const NUMBERS: u64 = 1_000_000;
 /// How many `take` lets through.
 const TAKEN: usize = 1000;
 
-fn kept(number: u64) -> u64 {
+pub(super) fn kept(number: u64) -> u64 {
     black_box(number)
 }
 
-fn add(sum: u64, number: u64) -> u64 {
+pub(super) fn add(sum: u64, number: u64) -> u64 {
     sum.wrapping_add(number)
 }
 
 /// A block that emits `0..count`.
-fn emitted(count: u64) -> impl Flow<Item = u64> {
+pub(super) fn emitted(count: u64) -> impl Flow<Item = u64> {
     flow(async move |emitter: &Emitter<u64>| {
         for number in 0..count {
             emitter.emit(number).await;
@@ -36,7 +36,7 @@ fn emitted(count: u64) -> impl Flow<Item = u64> {
 }
 
 /// The same by async-stream.
-fn yielded(count: u64) -> impl Stream<Item = u64> {
+pub(super) fn yielded(count: u64) -> impl Stream<Item = u64> {
     async_stream::stream! {
         for number in 0..count {
             yield number;

@@ -1,11 +1,14 @@
 //! Flows, and streams beside them.
 //!
 //! - `cold`: chains of operators, driven by whoever collects them.
+//! - `combined`: two of them as one.
 
 mod cold;
+mod combined;
 
 use super::Cases;
 
 pub(super) fn register(cases: &mut Cases) {
     cold::register(cases);
+    combined::register(cases);
 }
