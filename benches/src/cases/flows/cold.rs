@@ -13,7 +13,7 @@ use super::super::{Cases, Variants};
 use crate::Threads;
 
 /// How many numbers a repetition has.
-const NUMBERS: u64 = 1_000_000;
+pub(super) const NUMBERS: u64 = 1_000_000;
 
 /// How many `take` lets through.
 const TAKEN: usize = 1000;

@@ -51,8 +51,8 @@ fn zip(mut case: Variants<'_>) {
         black_box(pairs.fold(0, add).await?);
         Ok(())
     });
-    case.tokio("tokio-mpsc", move |_| {
-        async move { sum(sent(count).zip(sent(count)).map(|(a, b)| kept(a) + b)).await }
+    case.tokio("tokio-mpsc", move |_| async move {
+        sum(sent(count).zip(sent(count)).map(|(a, b)| kept(a) + b)).await
     });
 }
 
@@ -64,10 +64,7 @@ fn zip_of_streams(mut case: Variants<'_>) {
 }
 
 /// The newest of two streams: no crate that is widely used has it.
-fn newest(
-    one: impl Stream<Item = u64>,
-    other: impl Stream<Item = u64>,
-) -> impl Stream<Item = u64> {
+fn newest(one: impl Stream<Item = u64>, other: impl Stream<Item = u64>) -> impl Stream<Item = u64> {
     let (mut a, mut b) = (None, None);
     stream::select(one.map(Ok), other.map(Err)).filter_map(move |next| {
         match next {
@@ -85,8 +82,8 @@ fn combine(mut case: Variants<'_>) {
         black_box(newest.fold(0, add).await?);
         Ok(())
     });
-    case.tokio("tokio-mpsc", move |_| {
-        async move { sum(newest(sent(count), sent(count))).await }
+    case.tokio("tokio-mpsc", move |_| async move {
+        sum(newest(sent(count), sent(count))).await
     });
 }
 

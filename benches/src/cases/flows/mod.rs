@@ -2,7 +2,9 @@
 //!
 //! - `cold`: chains of operators, driven by whoever collects them.
 //! - `combined`: two of them as one.
+//! - `buffered`: ahead of whoever collects them.
 
+mod buffered;
 mod cold;
 mod combined;
 
@@ -11,4 +13,5 @@ use super::Cases;
 pub(super) fn register(cases: &mut Cases) {
     cold::register(cases);
     combined::register(cases);
+    buffered::register(cases);
 }
