@@ -14,7 +14,7 @@
 //! - *The clock*: [`FlowTime`].
 //! - *Ahead, or elsewhere*: [`FlowBuffer`].
 //! - *Running it*: [`FlowCollect`].
-//! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`]).
+//! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`] ([`AlreadyCollected`]).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -40,7 +40,7 @@ pub use boxed::{BoxFlow, LocalBoxFlow};
 pub use buffer::FlowBuffer;
 pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
-pub use convert::FlowConvert;
+pub use convert::{AlreadyCollected, FlowConvert, FlowStream, StreamIntoFlow};
 pub use flow::Flow;
 pub use limit::{FlowLimit, Take};
 pub use source::{IntoFlow, IterFlow, flow_of};
@@ -62,6 +62,6 @@ pub use transform::{Filter, FlowTransform, Map};
 pub mod prelude {
     pub use crate::{
         Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowLimit, FlowTime,
-        FlowTransform, IntoFlow,
+        FlowTransform, IntoFlow, StreamIntoFlow,
     };
 }

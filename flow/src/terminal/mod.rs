@@ -2,16 +2,19 @@
 
 use std::future::Future;
 
-use corox_core::{LaunchOutput, Result};
+use corox_core::{Error, LaunchOutput, Result};
+use futures_util::Sink;
 
 use crate::Flow;
 
 mod collect;
 mod fold;
+mod forward;
 mod run;
 
 use collect::Collect;
 use fold::Fold;
+use forward::Forward;
 use run::{Accepted, Consumer, Run};
 
 /// The operators that run a flow, each a future that gives what came of it.
@@ -152,6 +155,40 @@ pub trait FlowCollect: Flow + Sized {
     #[must_use = "the flow does not run until this is awaited"]
     fn count(self) -> impl Future<Output = Result<usize>> {
         self.fold(0, |count, _| count + 1)
+    }
+
+    /// Sends all items to a `Sink` of futures, and closes it when the flow has ended.
+    ///
+    /// What the sink holds is flushed when the flow waits. If the flow fails, the sink is dropped as it is.
+    ///
+    /// Kotlin: no counterpart.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection; an item that the sink was not ready for is lost.
+    ///
+    /// # Errors
+    ///
+    /// What the flow or the sink fails with.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use futures::{StreamExt, channel::mpsc};
+    ///
+    /// run_blocking(async |_| {
+    ///     let (tx, rx) = mpsc::channel(8);
+    ///     flow_of([1, 2]).forward(tx).await?;
+    ///     assert_eq!(rx.collect::<Vec<_>>().await, [1, 2]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[must_use = "the flow does not run until this is awaited"]
+    fn forward<K>(self, sink: K) -> impl Future<Output = Result<()>>
+    where
+        K: Sink<Self::Item, Error: Into<Error>>,
+    {
+        Forward::new(self, sink)
     }
 
     /// All items, in order.

@@ -27,6 +27,12 @@ pub(crate) trait Consumer<T> {
         Poll::Ready(Accepted::More)
     }
 
+    /// The flow waits, and nothing is busy: for what is to be done when no item comes. Gives something else than `Busy`.
+    fn poll_idle(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Accepted {
+        let _ = cx;
+        Accepted::More
+    }
+
     /// The flow has ended or failed, or `accept` has said that it is `Enough`. Called once, when nothing of the flow is left.
     fn finish(self: Pin<&mut Self>, ended: Result<()>) -> Result<Self::Output>;
 }
@@ -74,6 +80,13 @@ impl<S, C> Run<S, C> {
     }
 }
 
+impl<S, C> Run<S, C> {
+    /// What has taken the items, when it is finished.
+    pub(crate) fn consumer(self: Pin<&mut Self>) -> Pin<&mut C> {
+        self.project().consumer
+    }
+}
+
 impl<S: Flow, C: Consumer<S::Item>> Future for Run<S, C> {
     type Output = Result<C::Output>;
 
@@ -114,7 +127,17 @@ impl<S: Flow, C: Consumer<S::Item>> Future for Run<S, C> {
                 };
                 let mut cx = Context::from_waker(waker);
                 let polled = children.of(|| upstream.as_mut().poll_each(&mut cx, &mut sink));
-                match ready!(polled) {
+                let polled = match polled {
+                    Poll::Ready(polled) => polled,
+                    Poll::Pending => match consumer.as_mut().poll_idle(&mut cx) {
+                        Accepted::Enough => {
+                            enough = true;
+                            Ok(ControlFlow::Break(()))
+                        }
+                        Accepted::More | Accepted::Busy => return Poll::Pending,
+                    },
+                };
+                match polled {
                     Ok(ControlFlow::Break(())) if *busy => {
                         children.of(|| upstream.poll_progress(&mut cx));
                         return Poll::Pending;

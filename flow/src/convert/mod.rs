@@ -2,6 +2,12 @@
 
 use crate::{BoxFlow, Flow, LocalBoxFlow};
 
+mod flow_stream;
+mod stream_into_flow;
+
+pub use flow_stream::FlowStream;
+pub use stream_into_flow::{AlreadyCollected, StreamIntoFlow};
+
 /// Operators that give the same items as another type.
 ///
 /// ```
@@ -52,6 +58,33 @@ pub trait FlowConvert: Flow + Sized {
         Self: 'a,
     {
         LocalBoxFlow::new(self)
+    }
+
+    /// The flow as a `Stream` of [`Result`](corox_core::Result)s, which runs it when it is polled; see [`FlowStream`].
+    ///
+    /// Kotlin: `Flow.asPublisher`.
+    ///
+    /// ```
+    /// use corox_core::run_blocking;
+    /// use corox_flow::{flow, prelude::*};
+    /// use futures::StreamExt;
+    ///
+    /// run_blocking(async |_| {
+    ///     let numbers = flow(async |e| {
+    ///         e.emit(1).await;
+    ///         "x".parse::<i32>()?;
+    ///         Ok(())
+    ///     });
+    ///     let mut stream = std::pin::pin!(numbers.into_stream());
+    ///     assert_eq!(stream.next().await.unwrap()?, 1);
+    ///     assert!(stream.next().await.unwrap().is_err());
+    ///     assert!(stream.next().await.is_none());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "asPublisher")]
+    fn into_stream(self) -> FlowStream<Self> {
+        FlowStream::new(self)
     }
 }
 
