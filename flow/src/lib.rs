@@ -12,6 +12,7 @@
 //! - *Fewer items*: [`FlowLimit`] ([`Take`]).
 //! - *Several flows*: [`FlowCombine`]; [`combine`](combine()), [`combine_async`], [`combine_transform`] ([`Flows`]).
 //! - *The clock*: [`FlowTime`].
+//! - *One flow of many*: [`FlowFlatten`] ([`DEFAULT_CONCURRENCY`]), [`merge`].
 //! - *Ahead, or elsewhere*: [`FlowBuffer`].
 //! - *Running it*: [`FlowCollect`].
 //! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`] ([`AlreadyCollected`]).
@@ -25,6 +26,7 @@ mod channel;
 mod children;
 mod combine;
 mod convert;
+mod flatten;
 mod flow;
 #[doc(hidden)]
 pub mod fusion;
@@ -40,7 +42,9 @@ pub use boxed::{BoxFlow, LocalBoxFlow};
 pub use buffer::FlowBuffer;
 pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
+pub use convert::FlowConvert;
 pub use convert::{AlreadyCollected, FlowConvert, FlowStream, StreamIntoFlow};
+pub use flatten::{DEFAULT_CONCURRENCY, FlowFlatten, merge};
 pub use flow::Flow;
 pub use limit::{FlowLimit, Take};
 pub use source::{IntoFlow, IterFlow, flow_of};
@@ -61,7 +65,7 @@ pub use transform::{Filter, FlowTransform, Map};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowLimit, FlowTime,
+        Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowFlatten, FlowLimit, FlowTime,
         FlowTransform, IntoFlow, StreamIntoFlow,
     };
 }

@@ -8,11 +8,13 @@ use futures_util::Sink;
 use crate::Flow;
 
 mod collect;
+mod collect_latest;
 mod fold;
 mod forward;
 mod run;
 
 use collect::Collect;
+use collect_latest::collect_latest;
 use fold::Fold;
 use forward::Forward;
 use run::{Accepted, Consumer, Run};
@@ -68,6 +70,54 @@ pub trait FlowCollect: Flow + Sized {
         R: LaunchOutput,
     {
         Run::new(self, Collect::new(move |item| action.clone()(item)))
+    }
+
+    /// Runs the flow and `action` with the latest item: a newer item drops the action of the one before.
+    ///
+    /// The coroutines that the action has started in its collections are waited for before the next one begins; the next one is polled at
+    /// once, so that an action which does not wait is never dropped half-way. As in [`collect`](FlowCollect::collect), the action gives
+    /// `()` or a [`Result<()>`](corox_core::Result), and is cloned for each item.
+    ///
+    /// Kotlin: `collectLatest`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection, with the item that is being processed.
+    ///
+    /// # Errors
+    ///
+    /// What the flow or the action fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow, prelude::*};
+    /// use corox_core::delay;
+    /// use corox_test::run_test;
+    /// use std::sync::Mutex;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |_| {
+    ///     let ticks = flow(async |emitter| {
+    ///         for n in 1..=3 {
+    ///             emitter.emit(n).await;
+    ///             delay(Duration::from_millis(100)).await;
+    ///         }
+    ///     });
+    ///     let done = Mutex::new(Vec::new());
+    ///     ticks.collect_latest(async |n| {
+    ///         delay(Duration::from_millis(60 * n)).await; // the pause is too short for 2
+    ///         done.lock().unwrap().push(n);
+    ///     }).await.unwrap();
+    ///     assert_eq!(done.into_inner().unwrap(), [1, 3]);
+    /// });
+    /// ```
+    #[doc(alias = "collectLatest")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn collect_latest<R, F>(self, action: F) -> impl Future<Output = Result<()>>
+    where
+        F: AsyncFnOnce(Self::Item) -> R + Clone,
+        R: LaunchOutput,
+    {
+        collect_latest(self, move |item| action.clone()(item))
     }
 
     /// Runs the flow and `action` with each item.
