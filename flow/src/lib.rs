@@ -16,6 +16,10 @@
 //! - *Ahead, or elsewhere*: [`FlowBuffer`].
 //! - *Running it*: [`FlowCollect`].
 //! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`] ([`AlreadyCollected`]).
+//! - *For many collectors*: [`SharedFlow`], [`MutableSharedFlow`] ([`SharedFlowBuilder`]); [`StateFlow`], [`MutableStateFlow`], derived
+//!   ones by [`combine_states`] ([`States`]). [`FlowShare`] makes them of other flows ([`SharingStarted`], [`SharingPolicy`],
+//!   [`SharingCommand`], [`NoFirstValue`]) and has what is for them alone ([`HotFlow`]).
+//! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`]).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -31,6 +35,7 @@ mod flow;
 #[doc(hidden)]
 pub mod fusion;
 mod limit;
+mod share;
 mod source;
 mod terminal;
 mod time;
@@ -47,6 +52,11 @@ pub use convert::{AlreadyCollected, FlowConvert, FlowStream, StreamIntoFlow};
 pub use flatten::{DEFAULT_CONCURRENCY, FlowFlatten, merge};
 pub use flow::Flow;
 pub use limit::{FlowLimit, Take};
+pub use share::{
+    FlowShare, HotFlow, MutableSharedFlow, MutableStateFlow, NoFirstValue, SharedFlow,
+    SharedFlowBuilder, SharingCommand, SharingPolicy, SharingStarted, StateFlow, States,
+    combine_states,
+};
 pub use source::{IntoFlow, IterFlow, flow_of};
 pub use terminal::FlowCollect;
 pub use time::FlowTime;
@@ -65,7 +75,7 @@ pub use transform::{Filter, FlowTransform, Map};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowFlatten, FlowLimit, FlowTime,
-        FlowTransform, IntoFlow, StreamIntoFlow,
+        Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowFlatten, FlowLimit, FlowShare,
+        FlowTime, FlowTransform, IntoFlow, StreamIntoFlow,
     };
 }
