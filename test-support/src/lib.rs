@@ -11,6 +11,7 @@
 //!   [`advance_until_idle`](TestScope::advance_until_idle); [`real_time`](TestScope::real_time) holds it.
 //! - *Asking the clock*: [`TestScope::current_time`]; [`TestTimeSource`] with marks ([`TestInstant`]).
 //! - *What happened, in which order*: [`EventLog`], [`assert_events`].
+//! - *What a flow gives, in which order* (feature `flow`): `FlowTest::test`, with a `Turbine`.
 //! - *Dispatchers for the code under test*: [`StandardTestDispatcher`], [`UnconfinedTestDispatcher`]; those that share
 //!   a [`TestScheduler`] share the clock. [`set_main`] ([`TestMainGuard`]) has one stand for the main dispatcher.
 //! - *Many orders*: [`explore`], [`Explore`] ([`Explored`]); [`SEED_VARIABLE`] replays a failure.
@@ -25,6 +26,8 @@ mod dispatcher;
 mod drive;
 mod explore;
 mod failures;
+#[cfg(feature = "flow")]
+mod flow;
 mod hold;
 mod limit;
 mod log;
@@ -39,6 +42,9 @@ mod time_source;
 pub use body::TestBody;
 pub use dispatcher::{StandardTestDispatcher, UnconfinedTestDispatcher};
 pub use explore::{Explore, Explored, SEED_VARIABLE, explore};
+#[cfg(feature = "flow")]
+#[cfg_attr(docsrs, doc(cfg(feature = "flow")))]
+pub use flow::{FlowTest, Turbine};
 pub use limit::TIMEOUT_VARIABLE;
 pub use log::{EventLog, assert_events};
 pub use main_dispatcher::{TestMainGuard, set_main};
