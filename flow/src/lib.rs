@@ -19,7 +19,6 @@
 //! - *For many collectors*: [`SharedFlow`], [`MutableSharedFlow`] ([`SharedFlowBuilder`]); [`StateFlow`], [`MutableStateFlow`], derived
 //!   ones by [`combine_states`] ([`States`]). [`FlowShare`] makes them of other flows ([`SharingStarted`], [`SharingPolicy`],
 //!   [`SharingCommand`], [`NoFirstValue`]) and has what is for them alone ([`HotFlow`]).
-//! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`]).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -47,7 +46,6 @@ pub use boxed::{BoxFlow, LocalBoxFlow};
 pub use buffer::FlowBuffer;
 pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
-pub use convert::FlowConvert;
 pub use convert::{AlreadyCollected, FlowConvert, FlowStream, StreamIntoFlow};
 pub use flatten::{DEFAULT_CONCURRENCY, FlowFlatten, merge};
 pub use flow::Flow;
