@@ -73,7 +73,7 @@ pub use transform::{Filter, FlowTransform, Map};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowFlatten, FlowLimit, FlowShare,
-        FlowTime, FlowTransform, IntoFlow, StreamIntoFlow,
+        ChannelFlows, Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowFlatten,
+        FlowLimit, FlowShare, FlowTime, FlowTransform, IntoFlow, StreamIntoFlow,
     };
 }
