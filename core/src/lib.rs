@@ -124,7 +124,9 @@ pub mod waiters_protocol {
 /// For errors of the project that carry an `Error` as their cause, and channels that pass one on; no part of the public interface.
 #[doc(hidden)]
 pub mod error_protocol {
-    pub use crate::error::protocol::{Carried, cancellation_at, of_no_job, same_for_a_job};
+    pub use crate::error::protocol::{
+        Carried, cancellation_at, failure_at, of_no_job, same_for_a_job, suppress,
+    };
 }
 
 /// What operators of flows that take time are made of; no part of the public interface.

@@ -229,7 +229,6 @@ impl Retry {
         F: FnMut() -> Fut, // `|| async { .. }`; what attempts change is a `Cell` or an atomic
         Fut: ResultBody<T>,
     {
-        let mut random = self.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let mut failures: Vec<Error> = Vec::new();
         let mut attempt = 1;
         loop {
@@ -237,20 +236,27 @@ impl Retry {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if attempt == self.attempts || !(self.predicate)(&error, attempt) {
+            let Some(pause) = self.pause_after(&error, attempt) else {
                 for earlier in failures {
                     error.add_suppressed(earlier);
                 }
                 return Err(error);
-            }
+            };
             failures.push(error);
-            delay(self.pause(attempt, &mut random)).await;
+            delay(pause).await;
             attempt += 1;
         }
     }
 
-    /// The pause after attempt `attempt`.
-    fn pause(&self, attempt: u32, random: &mut u64) -> Duration {
+    /// The pause after attempt `attempt`, from 1, has failed with `error`; `None` if there is to be no further one. Flows ask, too.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn pause_after(&self, error: &Error, attempt: u32) -> Option<Duration> {
+        let again = attempt < self.attempts && (self.predicate)(error, attempt);
+        again.then(|| self.pause(attempt))
+    }
+
+    fn pause(&self, attempt: u32) -> Duration {
         let exponent = i32::try_from(attempt - 1).unwrap_or(i32::MAX);
         let seconds = self.first.as_secs_f64() * self.factor.powi(exponent);
         let pause = if self.first.is_zero() {
@@ -262,9 +268,9 @@ impl Retry {
         if self.jitter == 0.0 {
             return pause;
         }
-        // SplitMix64 (Steele, Lea, Flood 2014), the upper 53 bits as a fraction.
-        *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = *random;
+        // The n-th number of SplitMix64 (Steele, Lea, Flood 2014), the upper 53 bits as a fraction.
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
+        let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::from(attempt)));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;

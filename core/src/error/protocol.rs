@@ -84,3 +84,17 @@ pub(super) fn carried<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Err
     let carried = error.source()?.downcast_ref::<Carried>()?;
     Some(&carried.0)
 }
+
+/// Attaches `other` to `error`, once; see [`Error::suppressed`].
+pub fn suppress(error: &Error, other: Error) {
+    error.add_suppressed(other);
+}
+
+/// A failure of code of a user at `location`, where the library noticed it elsewhere.
+#[must_use]
+pub fn failure_at(
+    location: &'static Location<'static>,
+    error: impl StdError + Send + Sync + 'static,
+) -> Error {
+    Error::at(location, Kind::Failure(Box::new(error)))
+}
