@@ -5,7 +5,8 @@
 //! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
 //!
 //! - *A flow*: [`Flow`]; [`prelude`] has what its operators need.
-//! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]).
+//! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]);
+//!   [`empty_flow`], [`flow_from_fn`], [`flow_from_async_fn`].
 //! - *From coroutines, callbacks and channels*: [`channel_flow`]; [`callback_flow`] ([`NotAwaitingClose`]); [`ChannelFlows`]
 //!   ([`AlreadyConsumed`]).
 //! - *Other items*: [`FlowTransform`] ([`Map`], [`Filter`]).
@@ -14,7 +15,9 @@
 //! - *The clock*: [`FlowTime`].
 //! - *One flow of many*: [`FlowFlatten`] ([`DEFAULT_CONCURRENCY`]), [`merge`].
 //! - *Ahead, or elsewhere*: [`FlowBuffer`].
-//! - *Running it*: [`FlowCollect`].
+//! - *When it fails*: [`FlowErrors`]; closures that decide whether to go on give a [`Verdict`].
+//! - *When it begins and ends*: [`FlowLifecycle`] ([`Completion`]).
+//! - *Running it*: [`FlowCollect`]; for one value, [`FlowFold`]; for one item, [`FlowFind`] ([`NoElement`], [`MoreThanOne`]).
 //! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`] ([`AlreadyCollected`]).
 //! - *For many collectors*: [`SharedFlow`], [`MutableSharedFlow`] ([`SharedFlowBuilder`]); [`StateFlow`], [`MutableStateFlow`], derived
 //!   ones by [`combine_states`] ([`States`]). [`FlowShare`] makes them of other flows ([`SharingStarted`], [`SharingPolicy`],
@@ -29,10 +32,14 @@ mod channel;
 mod children;
 mod combine;
 mod convert;
+mod ending;
+mod errors;
 mod flatten;
 mod flow;
+mod followed;
 #[doc(hidden)]
 pub mod fusion;
+mod lifecycle;
 mod limit;
 mod share;
 mod source;
@@ -40,6 +47,7 @@ mod terminal;
 mod time;
 mod transform;
 mod unstarted;
+mod verdict;
 
 pub use block::{Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};
@@ -47,18 +55,21 @@ pub use buffer::FlowBuffer;
 pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
 pub use convert::{AlreadyCollected, FlowConvert, FlowStream, StreamIntoFlow};
+pub use errors::FlowErrors;
 pub use flatten::{DEFAULT_CONCURRENCY, FlowFlatten, merge};
 pub use flow::Flow;
+pub use lifecycle::{Completion, FlowLifecycle};
 pub use limit::{FlowLimit, Take};
 pub use share::{
     FlowShare, HotFlow, MutableSharedFlow, MutableStateFlow, NoFirstValue, SharedFlow,
     SharedFlowBuilder, SharingCommand, SharingPolicy, SharingStarted, StateFlow, States,
     combine_states,
 };
-pub use source::{IntoFlow, IterFlow, flow_of};
-pub use terminal::FlowCollect;
+pub use source::{IntoFlow, IterFlow, empty_flow, flow_from_async_fn, flow_from_fn, flow_of};
+pub use terminal::{FlowCollect, FlowFind, FlowFold, MoreThanOne, NoElement};
 pub use time::FlowTime;
 pub use transform::{Filter, FlowTransform, Map};
+pub use verdict::Verdict;
 
 /// The operators, in one `use corox_flow::prelude::*`, and [`Flow`].
 ///
@@ -73,7 +84,8 @@ pub use transform::{Filter, FlowTransform, Map};
 /// ```
 pub mod prelude {
     pub use crate::{
-        ChannelFlows, Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowFlatten,
-        FlowLimit, FlowShare, FlowTime, FlowTransform, IntoFlow, StreamIntoFlow,
+        ChannelFlows, Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowErrors,
+        FlowFind, FlowFlatten, FlowFold, FlowLifecycle, FlowLimit, FlowShare, FlowTime,
+        FlowTransform, IntoFlow, StreamIntoFlow,
     };
 }

@@ -39,3 +39,24 @@ impl<F> Clone for Running<F> {
         Running::none()
     }
 }
+
+/// What a stage remembers while it runs, and which a copy of it does not.
+pub(crate) struct Remembered<T>(Option<T>);
+
+impl<T> Remembered<T> {
+    pub(crate) fn nothing() -> Self {
+        Remembered(None)
+    }
+
+    // A method, so that a closure captures all of it: of a field it would be the field's `Clone` that counts.
+    #[inline]
+    pub(crate) fn get(&mut self) -> &mut Option<T> {
+        &mut self.0
+    }
+}
+
+impl<T> Clone for Remembered<T> {
+    fn clone(&self) -> Self {
+        Remembered(None)
+    }
+}

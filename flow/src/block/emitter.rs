@@ -396,6 +396,8 @@ pub(crate) struct LentEmitter<T>(NonNull<Emitter<T>>);
 
 // SAFETY: it is as good as a `&Emitter<T>`.
 unsafe impl<T: Send> Send for LentEmitter<T> {}
+// SAFETY: as above. So that a reference to a flow may go to another thread, which clones it.
+unsafe impl<T: Send> Sync for LentEmitter<T> {}
 
 /// What `f` does with the emitter that it is lent: the future for a [`Lent`], which alone may hold it.
 pub(crate) async fn with_lent<T, R>(

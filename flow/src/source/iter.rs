@@ -85,7 +85,7 @@ impl<I: IntoIterator<IntoIter: Clone>> IntoFlow for I {}
 /// }).unwrap();
 /// ```
 #[derive(Clone)]
-pub struct IterFlow<I>(I);
+pub struct IterFlow<I>(pub(super) I);
 
 impl<I> Unpin for IterFlow<I> {}
 

@@ -1,23 +1,36 @@
 //! [`FlowCollect`]: the operators that run a flow.
 
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::hash::Hash;
+use std::ops::ControlFlow;
 
-use corox_core::{Error, LaunchOutput, Result};
+use corox_core::{CoroutineScope, Error, Job, LaunchOutput, Result};
 use futures_util::Sink;
 
 use crate::Flow;
 
 mod collect;
 mod collect_latest;
+mod element;
+mod find;
 mod fold;
+mod fold_async;
+mod folding;
 mod forward;
 mod run;
+mod steps;
 
 use collect::Collect;
 use collect_latest::collect_latest;
+pub use element::{MoreThanOne, NoElement};
+pub use find::FlowFind;
 use fold::Fold;
+use fold_async::FoldAsync;
+pub use folding::FlowFold;
 use forward::Forward;
 use run::{Accepted, Consumer, Run};
+use steps::Steps;
 
 /// The operators that run a flow, each a future that gives what came of it.
 ///
@@ -152,61 +165,6 @@ pub trait FlowCollect: Flow + Sized {
         self.fold((), move |(), item| action(item))
     }
 
-    /// Folds all items into one value, from `initial` on.
-    ///
-    /// Kotlin: `fold`.
-    ///
-    /// # Cancel safety
-    ///
-    /// To drop it is to cancel the collection.
-    ///
-    /// # Errors
-    ///
-    /// What the flow fails with.
-    ///
-    /// ```
-    /// use corox_flow::prelude::*;
-    /// use corox_core::run_blocking;
-    ///
-    /// run_blocking(async |_| {
-    ///     assert_eq!((1..=5).into_flow().fold(1, |product, n| product * n).await?, 120);
-    ///     Ok(())
-    /// }).unwrap();
-    /// ```
-    #[must_use = "the flow does not run until this is awaited"]
-    fn fold<A, F>(self, initial: A, operation: F) -> impl Future<Output = Result<A>>
-    where
-        F: FnMut(A, Self::Item) -> A,
-    {
-        Run::new(self, Fold::new(initial, operation))
-    }
-
-    /// How many items there are.
-    ///
-    /// Kotlin: `count`.
-    ///
-    /// # Cancel safety
-    ///
-    /// To drop it is to cancel the collection.
-    ///
-    /// # Errors
-    ///
-    /// What the flow fails with.
-    ///
-    /// ```
-    /// use corox_flow::{flow_of, prelude::*};
-    /// use corox_core::run_blocking;
-    ///
-    /// run_blocking(async |_| {
-    ///     assert_eq!(flow_of(["a", "b"]).count().await?, 2);
-    ///     Ok(())
-    /// }).unwrap();
-    /// ```
-    #[must_use = "the flow does not run until this is awaited"]
-    fn count(self) -> impl Future<Output = Result<usize>> {
-        self.fold(0, |count, _| count + 1)
-    }
-
     /// Sends all items to a `Sink` of futures, and closes it when the flow has ended.
     ///
     /// What the sink holds is flushed when the flow waits. If the flow fails, the sink is dropped as it is.
@@ -269,6 +227,359 @@ pub trait FlowCollect: Flow + Sized {
             items.push(item);
             items
         })
+    }
+
+    /// Runs the flow, and does nothing with the items.
+    ///
+    /// Kotlin: `collect`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let mut log = Vec::new();
+    ///     let cell = std::cell::RefCell::new(&mut log);
+    ///     flow_of([1, 2]).on_each(|n| cell.borrow_mut().push(*n)).run().await?;
+    ///     assert_eq!(log, [1, 2]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "collect")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn run(self) -> impl Future<Output = Result<()>> {
+        Run::new(self, Steps::new((), |(), _| ControlFlow::Continue(()), Ok))
+    }
+
+    /// Launches a coroutine in `scope` that runs the flow.
+    ///
+    /// What fails in it fails the scope. A flow that is not `Send` runs by `scope.launch_local(flow.run())`.
+    ///
+    /// Kotlin: `launchIn`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::sync::Arc;
+    ///
+    /// let sum = Arc::new(AtomicU32::new(0));
+    /// let total = sum.clone();
+    /// run_blocking(async |scope| {
+    ///     flow_of([1, 2]).on_each(move |n| { total.fetch_add(*n, Ordering::Relaxed); }).launch_in(&scope);
+    ///     Ok(())
+    /// }).unwrap();
+    /// assert_eq!(sum.load(Ordering::Relaxed), 3);
+    /// ```
+    #[doc(alias = "launchIn")]
+    #[track_caller]
+    fn launch_in(self, scope: &CoroutineScope) -> Job
+    where
+        Self: Send + 'static,
+    {
+        let run = Steps::new((), |(), _| ControlFlow::Continue(()), Ok);
+        scope.launch(Run::new(self, run))
+    }
+
+    /// [`collect`](FlowCollect::collect) with the number of the item, from 0, as an argument before it.
+    ///
+    /// Kotlin: `collectIndexed`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow or the action fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let log = std::cell::RefCell::new(Vec::new());
+    ///     flow_of(["a", "b"]).collect_indexed(async |n, letter| log.borrow_mut().push((n, letter))).await?;
+    ///     assert_eq!(log.into_inner(), [(0, "a"), (1, "b")]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "collectIndexed")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn collect_indexed<R, F>(self, action: F) -> impl Future<Output = Result<()>>
+    where
+        F: AsyncFnOnce(u64, Self::Item) -> R + Clone,
+        R: LaunchOutput,
+    {
+        let mut next = 0;
+        let action = move |item| {
+            let index = next;
+            next += 1;
+            action.clone()(index, item)
+        };
+        Run::new(self, Collect::new(action))
+    }
+
+    /// [`for_each`](FlowCollect::for_each) with an action that may fail, which ends the collection.
+    ///
+    /// Kotlin: `collect`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow or the action fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let mut sum = 0;
+    ///     let failed = flow_of(["1", "2", "x"]).try_for_each(|text| {
+    ///         sum += text.parse::<i32>()?;
+    ///         Ok(())
+    ///     });
+    ///     assert!(failed.await.is_err());
+    ///     assert_eq!(sum, 3);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "collect")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn try_for_each<F>(self, mut action: F) -> impl Future<Output = Result<()>>
+    where
+        F: FnMut(Self::Item) -> Result<()>,
+    {
+        self.try_fold((), move |(), item| action(item))
+    }
+
+    /// All items, in a set.
+    ///
+    /// Kotlin: `toSet`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let letters = flow_of(["a", "b", "a"]).to_set().await?;
+    ///     assert_eq!(letters, ["a", "b"].into());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "toSet")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn to_set(self) -> impl Future<Output = Result<HashSet<Self::Item>>>
+    where
+        Self::Item: Eq + Hash,
+    {
+        self.to_collection()
+    }
+
+    /// All items, in a new collection of any kind: a `BTreeSet`, a `VecDeque`, a `String`.
+    ///
+    /// [`extend_into`](FlowCollect::extend_into) is for one that there is.
+    ///
+    /// Kotlin: `toCollection`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use std::collections::{BTreeMap, BTreeSet};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let sorted: BTreeSet<i32> = flow_of([2, 1]).to_collection().await?;
+    ///     assert!(sorted.into_iter().eq([1, 2]));
+    ///     // Kotlin's `associate`, in the order of the keys.
+    ///     let lengths = flow_of(["b", "aa"]).map(|word| (word, word.len())).to_collection::<BTreeMap<_, _>>().await?;
+    ///     assert!(lengths.into_iter().eq([("aa", 2), ("b", 1)]));
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "toCollection")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn to_collection<C>(self) -> impl Future<Output = Result<C>>
+    where
+        C: Default + Extend<Self::Item>,
+    {
+        self.fold(C::default(), |mut items, item| {
+            items.extend(Some(item));
+            items
+        })
+    }
+
+    /// Adds all items to a collection, at once as they come.
+    ///
+    /// Kotlin: `toCollection`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let mut numbers = vec![0];
+    ///     flow_of([1, 2]).extend_into(&mut numbers).await?;
+    ///     assert_eq!(numbers, [0, 1, 2]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "toCollection")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn extend_into<C>(self, collection: &mut C) -> impl Future<Output = Result<()>>
+    where
+        C: Extend<Self::Item>,
+    {
+        self.for_each(|item| collection.extend(Some(item)))
+    }
+
+    /// A map of the keys and values that `pair` makes of the items. Of those with the same key the last one stays.
+    ///
+    /// Where the order of the keys counts: `map(..)` and [`to_collection`](FlowCollect::to_collection).
+    ///
+    /// Kotlin: `associate`, `associateBy`, `associateWith`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let by_initial = flow_of(["ant", "bee", "ape"]).collect_map(|word| (word.as_bytes()[0], word)).await?;
+    ///     assert_eq!(by_initial, [(b'a', "ape"), (b'b', "bee")].into());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "associate")]
+    #[doc(alias = "associateBy")]
+    #[doc(alias = "associateWith")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn collect_map<K, V, F>(self, mut pair: F) -> impl Future<Output = Result<HashMap<K, V>>>
+    where
+        K: Eq + Hash,
+        F: FnMut(Self::Item) -> (K, V),
+    {
+        self.fold(HashMap::new(), move |mut map, item| {
+            map.extend(Some(pair(item)));
+            map
+        })
+    }
+
+    /// The items by their keys, in order for each.
+    ///
+    /// [`collect_groups`](FlowCollect::collect_groups) is for values other than the items.
+    ///
+    /// Kotlin: `groupBy`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let words = flow_of(["ant", "bee", "ape"]).group_by(|word| word.as_bytes()[0]).await?;
+    ///     assert_eq!(words, [(b'a', vec!["ant", "ape"]), (b'b', vec!["bee"])].into());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "groupBy")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn group_by<K, F>(self, mut key: F) -> impl Future<Output = Result<HashMap<K, Vec<Self::Item>>>>
+    where
+        K: Eq + Hash,
+        F: FnMut(&Self::Item) -> K,
+    {
+        self.collect_groups(move |item| (key(&item), item))
+    }
+
+    /// The values by their keys, both as `pair` makes them of the items, in order for each.
+    ///
+    /// Kotlin: `groupBy`.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to cancel the collection.
+    ///
+    /// # Errors
+    ///
+    /// What the flow fails with.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let lengths = flow_of(["ant", "bee", "aphid"]).collect_groups(|word| (word.as_bytes()[0], word.len())).await?;
+    ///     assert_eq!(lengths, [(b'a', vec![3, 5]), (b'b', vec![3])].into());
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "groupBy")]
+    #[must_use = "the flow does not run until this is awaited"]
+    fn collect_groups<K, V, F>(
+        self,
+        mut pair: F,
+    ) -> impl Future<Output = Result<HashMap<K, Vec<V>>>>
+    where
+        K: Eq + Hash,
+        F: FnMut(Self::Item) -> (K, V),
+    {
+        self.fold(
+            HashMap::new(),
+            move |mut groups: HashMap<K, Vec<V>>, item| {
+                let (key, value) = pair(item);
+                groups.entry(key).or_default().push(value);
+                groups
+            },
+        )
     }
 }
 

@@ -14,8 +14,9 @@ use crate::{Emitter, Flow};
 pin_project! {
     /// The flow of `transform`.
     pub(super) struct Emitting<S, T, F, Fut> {
+        // Not there once `f` has failed.
         #[pin]
-        upstream: S,
+        upstream: Option<S>,
         f: F,
         #[pin]
         lent: Lent<T, Fut>,
@@ -29,7 +30,7 @@ where
     R: LaunchOutput,
 {
     Emitting {
-        upstream,
+        upstream: Some(upstream),
         f: move |item, lent| {
             let f = f.clone();
             with_lent(lent, async move |emitter: &Emitter<T>| {
@@ -61,18 +62,25 @@ where
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
         let mut this = self.project();
+        let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
+            return Poll::Ready(Ok(None));
+        };
         loop {
             if !this.lent.is_idle() {
-                match this.lent.as_mut().poll_next(cx)? {
-                    Poll::Ready(Some(item)) => return Poll::Ready(Ok(Some(item))),
-                    Poll::Ready(None) => {}
+                match this.lent.as_mut().poll_next(cx) {
+                    Poll::Ready(Ok(Some(item))) => return Poll::Ready(Ok(Some(item))),
+                    Poll::Ready(Ok(None)) => {}
+                    Poll::Ready(Err(error)) => {
+                        this.upstream.set(None);
+                        return Poll::Ready(Err(error));
+                    }
                     Poll::Pending => {
-                        this.upstream.poll_progress(cx);
+                        upstream.poll_progress(cx);
                         return Poll::Pending;
                     }
                 }
             }
-            match ready!(this.upstream.as_mut().poll_next(cx))? {
+            match ready!(upstream.as_mut().poll_next(cx))? {
                 Some(item) => this.lent.as_mut().start(|lent| (this.f)(item, lent)),
                 None => return Poll::Ready(Ok(None)),
             }
@@ -89,14 +97,21 @@ where
         K: FnMut(T) -> ControlFlow<()>,
     {
         let mut this = self.project();
+        let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
+            return Poll::Ready(Ok(ControlFlow::Continue(())));
+        };
         if !this.lent.is_idle() {
-            match this.lent.as_mut().poll_each(cx, sink)? {
-                Poll::Ready(ControlFlow::Continue(())) => {}
-                Poll::Ready(ControlFlow::Break(())) => {
+            match this.lent.as_mut().poll_each(cx, sink) {
+                Poll::Ready(Ok(ControlFlow::Continue(()))) => {}
+                Poll::Ready(Ok(ControlFlow::Break(()))) => {
                     return Poll::Ready(Ok(ControlFlow::Break(())));
                 }
+                Poll::Ready(Err(error)) => {
+                    this.upstream.set(None);
+                    return Poll::Ready(Err(error));
+                }
                 Poll::Pending => {
-                    this.upstream.poll_progress(cx);
+                    upstream.poll_progress(cx);
                     return Poll::Pending;
                 }
             }
@@ -115,12 +130,16 @@ where
             }
         };
         let mut cx = Context::from_waker(waker);
-        let upstream = this.upstream.as_mut().poll_each(&mut cx, &mut inner);
+        let whole = upstream.as_mut().poll_each(&mut cx, &mut inner);
         match ended {
             // Of the items so far; what becomes of the flow, the upstream says.
-            Poll::Ready(Ok(ControlFlow::Continue(()))) => upstream,
+            Poll::Ready(Ok(ControlFlow::Continue(()))) => whole,
+            Poll::Ready(Err(error)) => {
+                this.upstream.set(None);
+                Poll::Ready(Err(error))
+            }
             Poll::Pending => {
-                this.upstream.poll_progress(&mut cx);
+                upstream.poll_progress(&mut cx);
                 Poll::Pending
             }
             ended => ended,
@@ -130,7 +149,9 @@ where
     #[inline]
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
-        this.lent.poll_progress(cx);
-        this.upstream.poll_progress(cx);
+        if let Some(upstream) = this.upstream.as_pin_mut() {
+            this.lent.poll_progress(cx);
+            upstream.poll_progress(cx);
+        }
     }
 }

@@ -6,15 +6,27 @@ use corox_core::LaunchOutput;
 
 use crate::{Emitter, Flow};
 
+mod chunked;
+mod distinct;
 mod emitting;
 mod filter;
 mod map;
 mod map_async;
+mod start_with;
+mod steps;
+mod steps_async;
 
+use chunked::Chunked;
+use distinct::Distinct;
 use emitting::emitting;
 pub use filter::Filter;
 pub use map::Map;
 use map_async::MapAsync;
+use start_with::StartWith;
+pub(crate) use steps::{Step, Steps};
+pub(crate) use steps_async::StepsAsync;
+
+use crate::unstarted::Remembered;
 
 /// The operators that make other items of items, one by one.
 ///
@@ -120,6 +132,499 @@ pub trait FlowTransform: Flow + Sized {
         F: FnMut(&Self::Item) -> bool + Clone,
     {
         Filter::new(self, predicate)
+    }
+
+    /// [`filter`](FlowTransform::filter) with a predicate that may suspend. The next item is asked for when it is done.
+    ///
+    /// Kotlin: `filter`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::{run_blocking, yield_now};
+    ///
+    /// run_blocking(async |_| {
+    ///     let odd = flow_of([1, 2, 3]).filter_async(async |n| {
+    ///         yield_now().await;
+    ///         n % 2 == 1
+    ///     });
+    ///     assert_eq!(odd.to_vec().await?, [1, 3]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "filter")]
+    fn filter_async<F>(self, predicate: F) -> impl Flow<Item = Self::Item>
+    where
+        F: AsyncFnOnce(&Self::Item) -> bool + Clone,
+    {
+        StepsAsync::new(self, (), move |(), item| {
+            let predicate = predicate.clone();
+            async move {
+                let keep = predicate(&item).await;
+                ((), if keep { Step::Emit(item) } else { Step::Skip })
+            }
+        })
+    }
+
+    /// Only the items for which `predicate` does not hold.
+    ///
+    /// Kotlin: `filterNot`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let words = flow_of(["a", "", "b"]).filter_not(|word| word.is_empty());
+    ///     assert_eq!(words.to_vec().await?, ["a", "b"]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "filterNot")]
+    fn filter_not<F>(self, mut predicate: F) -> impl Flow<Item = Self::Item>
+    where
+        F: FnMut(&Self::Item) -> bool + Clone,
+    {
+        Filter::new(self, move |item: &Self::Item| !predicate(item))
+    }
+
+    /// [`filter_not`](FlowTransform::filter_not) with a predicate that may suspend. The next item is asked for when it is done.
+    ///
+    /// Kotlin: `filterNot`.
+    ///
+    /// ```
+    /// use corox_flow::prelude::*;
+    /// use corox_core::{run_blocking, yield_now};
+    ///
+    /// run_blocking(async |_| {
+    ///     let odd = (1..=3).into_flow().filter_not_async(async |n| {
+    ///         yield_now().await;
+    ///         n % 2 == 0
+    ///     });
+    ///     assert_eq!(odd.to_vec().await?, [1, 3]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "filterNot")]
+    fn filter_not_async<F>(self, predicate: F) -> impl Flow<Item = Self::Item>
+    where
+        F: AsyncFnOnce(&Self::Item) -> bool + Clone,
+    {
+        StepsAsync::new(self, (), move |(), item| {
+            let predicate = predicate.clone();
+            async move {
+                let leave_out = predicate(&item).await;
+                (
+                    (),
+                    if leave_out {
+                        Step::Skip
+                    } else {
+                        Step::Emit(item)
+                    },
+                )
+            }
+        })
+    }
+
+    /// [`filter`](FlowTransform::filter) and [`map`](FlowTransform::map) in one: the items for which `f` gives `Some`.
+    ///
+    /// So the items of one type among several, too, Kotlin's `filterIsInstance`: `|item| match item { Event::Key(key) => Some(key),
+    /// _ => None }`, or `|item: Box<dyn Any>| item.downcast::<Key>().ok()`.
+    ///
+    /// Kotlin: `mapNotNull`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let numbers = flow_of(["1", "x", "3"]).filter_map(|text| text.parse::<i32>().ok());
+    ///     assert_eq!(numbers.to_vec().await?, [1, 3]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "mapNotNull")]
+    #[doc(alias = "filterIsInstance")]
+    fn filter_map<R, F>(self, mut f: F) -> impl Flow<Item = R>
+    where
+        F: FnMut(Self::Item) -> Option<R> + Clone,
+    {
+        Steps::new(self, move |item| match f(item) {
+            Some(item) => Step::Emit(item),
+            None => Step::Skip,
+        })
+    }
+
+    /// [`filter_map`](FlowTransform::filter_map) with a closure that may suspend. The next item is asked for when it is done.
+    ///
+    /// Kotlin: `mapNotNull`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::{run_blocking, yield_now};
+    ///
+    /// run_blocking(async |_| {
+    ///     let halves = flow_of([1, 2, 4]).filter_map_async(async |n: i32| {
+    ///         yield_now().await;
+    ///         (n % 2 == 0).then_some(n / 2)
+    ///     });
+    ///     assert_eq!(halves.to_vec().await?, [1, 2]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "mapNotNull")]
+    fn filter_map_async<R, F>(self, f: F) -> impl Flow<Item = R>
+    where
+        F: AsyncFnOnce(Self::Item) -> Option<R> + Clone,
+    {
+        StepsAsync::new(self, (), move |(), item| {
+            let f = f.clone();
+            async move { ((), f(item).await.map_or(Step::Skip, Step::Emit)) }
+        })
+    }
+
+    /// What is in the items that are `Some`.
+    ///
+    /// Kotlin: `filterNotNull`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     assert_eq!(flow_of([Some(1), None, Some(2)]).flatten_some().to_vec().await?, [1, 2]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "filterNotNull")]
+    fn flatten_some<T>(self) -> impl Flow<Item = T>
+    where
+        Self: Flow<Item = Option<T>>,
+    {
+        Steps::new(self, |item: Option<T>| item.map_or(Step::Skip, Step::Emit))
+    }
+
+    /// Runs `action` with each item before it goes on.
+    ///
+    /// Kotlin: `onEach`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    /// use std::cell::RefCell;
+    ///
+    /// run_blocking(async |_| {
+    ///     let log = RefCell::new(Vec::new());
+    ///     let sum = flow_of([1, 2]).on_each(|n| log.borrow_mut().push(*n)).fold(0, |a, b| a + b);
+    ///     assert_eq!(sum.await?, 3);
+    ///     assert_eq!(log.into_inner(), [1, 2]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "onEach")]
+    fn on_each<F>(self, mut action: F) -> impl Flow<Item = Self::Item>
+    where
+        F: FnMut(&Self::Item) + Clone,
+    {
+        Map::new(self, move |item| {
+            action(&item);
+            item
+        })
+    }
+
+    /// [`on_each`](FlowTransform::on_each) with an action that may suspend. The item goes on when it is done.
+    ///
+    /// Kotlin: `onEach`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_test::run_test;
+    /// use corox_core::delay;
+    /// use std::time::Duration;
+    ///
+    /// run_test(async |t| {
+    ///     let slow = flow_of([1, 2]).on_each_async(async |_| delay(Duration::from_secs(1)).await);
+    ///     assert_eq!(slow.to_vec().await?, [1, 2]);
+    ///     assert_eq!(t.current_time(), Duration::from_secs(2));
+    ///     Ok(())
+    /// });
+    /// ```
+    #[doc(alias = "onEach")]
+    fn on_each_async<F>(self, action: F) -> impl Flow<Item = Self::Item>
+    where
+        F: AsyncFnOnce(&Self::Item) + Clone,
+    {
+        MapAsync::new(self, move |item| {
+            let action = action.clone();
+            async move {
+                action(&item).await;
+                item
+            }
+        })
+    }
+
+    /// Each item with its number, from 0. A `u64` does not overflow: at an item a nanosecond it lasts for 584 years.
+    ///
+    /// Kotlin: `withIndex`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     assert_eq!(flow_of(["a", "b"]).enumerate().to_vec().await?, [(0, "a"), (1, "b")]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "withIndex")]
+    fn enumerate(self) -> impl Flow<Item = (u64, Self::Item)> {
+        let mut next = 0;
+        Map::new(self, move |item| {
+            let index = next;
+            next += 1;
+            (index, item)
+        })
+    }
+
+    /// `initial`, and then, for each item, what `f` makes of the last result and the item.
+    ///
+    /// `initial` is emitted before the flow is started, and even if it is empty (F-31).
+    ///
+    /// Kotlin: `scan`, `runningFold`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let sums = flow_of([1, 2, 3]).scan(10, |sum, n| sum + n);
+    ///     assert_eq!(sums.to_vec().await?, [10, 11, 13, 16]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "runningFold")]
+    fn scan<A, F>(self, initial: A, mut f: F) -> impl Flow<Item = A>
+    where
+        A: Clone,
+        F: FnMut(A, Self::Item) -> A + Clone,
+    {
+        let mut last = Some(initial.clone());
+        let rest = Steps::new(self, move |item| {
+            // It is not there after a panic of `f`, and then nothing polls this.
+            let Some(result) = last.take().map(|last| f(last, item)) else {
+                return Step::End;
+            };
+            last = Some(result.clone());
+            Step::Emit(result)
+        });
+        StartWith::new(initial, rest)
+    }
+
+    /// [`scan`](FlowTransform::scan) with a closure that may suspend. The next item is asked for when it is done.
+    ///
+    /// Kotlin: `scan`, `runningFold`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::{run_blocking, yield_now};
+    ///
+    /// run_blocking(async |_| {
+    ///     let sums = flow_of([1, 2]).scan_async(0, async |sum, n| {
+    ///         yield_now().await;
+    ///         sum + n
+    ///     });
+    ///     assert_eq!(sums.to_vec().await?, [0, 1, 3]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "runningFold")]
+    fn scan_async<A, F>(self, initial: A, f: F) -> impl Flow<Item = A>
+    where
+        A: Clone,
+        F: AsyncFnOnce(A, Self::Item) -> A + Clone,
+    {
+        let rest = StepsAsync::new(self, initial.clone(), move |last, item| {
+            let f = f.clone();
+            async move {
+                let result = f(last, item).await;
+                (result.clone(), Step::Emit(result))
+            }
+        });
+        StartWith::new(initial, rest)
+    }
+
+    /// The first item, and then, for each further one, what `f` makes of the last result and the item.
+    ///
+    /// Kotlin: `runningReduce`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let highest = flow_of([1, 3, 2, 5]).running_reduce(|highest, n| n.max(highest));
+    ///     assert_eq!(highest.to_vec().await?, [1, 3, 3, 5]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "runningReduce")]
+    fn running_reduce<F>(self, mut f: F) -> impl Flow<Item = Self::Item>
+    where
+        Self::Item: Clone,
+        F: FnMut(Self::Item, Self::Item) -> Self::Item + Clone,
+    {
+        let mut last = None;
+        Map::new(self, move |item| {
+            let result = match last.take() {
+                Some(last) => f(last, item),
+                None => item,
+            };
+            last = Some(result.clone());
+            result
+        })
+    }
+
+    /// [`running_reduce`](FlowTransform::running_reduce) with a closure that may suspend. The next item is asked for when it is done.
+    ///
+    /// Kotlin: `runningReduce`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::{run_blocking, yield_now};
+    ///
+    /// run_blocking(async |_| {
+    ///     let sums = flow_of([1, 2, 3]).running_reduce_async(async |sum, n| {
+    ///         yield_now().await;
+    ///         sum + n
+    ///     });
+    ///     assert_eq!(sums.to_vec().await?, [1, 3, 6]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "runningReduce")]
+    fn running_reduce_async<F>(self, f: F) -> impl Flow<Item = Self::Item>
+    where
+        Self::Item: Clone,
+        F: AsyncFnOnce(Self::Item, Self::Item) -> Self::Item + Clone,
+    {
+        StepsAsync::new(self, None, move |last, item| {
+            let f = f.clone();
+            async move {
+                let result = match last {
+                    Some(last) => f(last, item).await,
+                    None => item,
+                };
+                (Some(result.clone()), Step::Emit(result))
+            }
+        })
+    }
+
+    /// Vectors of `size` items, the last one perhaps shorter; nothing for an empty flow.
+    ///
+    /// What has come when the flow fails is lost (F-31).
+    ///
+    /// Kotlin: `chunked`.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    ///
+    /// ```
+    /// use corox_flow::prelude::*;
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let chunks = (1..=5).into_flow().chunked(2);
+    ///     assert_eq!(chunks.to_vec().await?, [vec![1, 2], vec![3, 4], vec![5]]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[track_caller]
+    fn chunked(self, size: usize) -> impl Flow<Item = Vec<Self::Item>> {
+        Chunked::new(self, size)
+    }
+
+    /// Leaves out items that equal the last one that went on. A second one behind it does nothing.
+    ///
+    /// Kotlin: `distinctUntilChanged`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let changes = flow_of([1, 1, 2, 2, 1]).distinct_until_changed();
+    ///     assert_eq!(changes.to_vec().await?, [1, 2, 1]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "distinctUntilChanged")]
+    fn distinct_until_changed(self) -> impl Flow<Item = Self::Item>
+    where
+        Self::Item: PartialEq + Clone,
+    {
+        Distinct::new(self)
+    }
+
+    /// Leaves out items whose key equals that of the last one that went on.
+    ///
+    /// Kotlin: `distinctUntilChangedBy`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let by_length = flow_of(["a", "b", "cc", "d"]).distinct_until_changed_by_key(|word| word.len());
+    ///     assert_eq!(by_length.to_vec().await?, ["a", "cc", "d"]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "distinctUntilChangedBy")]
+    fn distinct_until_changed_by_key<K, F>(self, mut key: F) -> impl Flow<Item = Self::Item>
+    where
+        K: PartialEq,
+        F: FnMut(&Self::Item) -> K + Clone,
+    {
+        let mut last = Remembered::nothing();
+        Filter::new(self, move |item: &Self::Item| {
+            let (key, last) = (Some(key(item)), last.get());
+            let new = *last != key;
+            if new {
+                *last = key;
+            }
+            new
+        })
+    }
+
+    /// Leaves out items of which `equal` says that they are as the last one that went on, which is its first argument.
+    ///
+    /// Kotlin: `distinctUntilChanged(areEquivalent)`.
+    ///
+    /// ```
+    /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    ///
+    /// run_blocking(async |_| {
+    ///     let steps = flow_of([1.0, 1.2, 1.6, 2.0_f64]).distinct_until_changed_with(|a, b| (a - b).abs() < 0.5);
+    ///     assert_eq!(steps.to_vec().await?, [1.0, 1.6]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    #[doc(alias = "distinctUntilChanged")]
+    fn distinct_until_changed_with<F>(self, mut equal: F) -> impl Flow<Item = Self::Item>
+    where
+        Self::Item: Clone,
+        F: FnMut(&Self::Item, &Self::Item) -> bool + Clone,
+    {
+        let mut last = Remembered::nothing();
+        Filter::new(self, move |item: &Self::Item| {
+            let last = last.get();
+            let new = !last.as_ref().is_some_and(|last| equal(last, item));
+            if new {
+                *last = Some(item.clone());
+            }
+            new
+        })
     }
 
     /// Any number of items for each, of another type: `f` emits them. A failure that it gives is that of the flow.
