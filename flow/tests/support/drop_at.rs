@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use corox_flow::{Flow, flow};
+use corox_flow::{Flow, flow, prelude::*};
 
 /// So many polls, and the collection is said to go on for ever.
 const MOST_POLLS: usize = 10_000;
@@ -166,6 +166,16 @@ impl Guards {
 pub struct Guard {
     guards: Guards,
     number: usize,
+}
+
+impl Guard {
+    /// As [`Guards::source`], with this guard in it, too.
+    pub fn source(self, count: u32) -> impl Flow<Item = Item> + use<> {
+        self.guards.source(count).map(move |item| {
+            let _ = &self;
+            item
+        })
+    }
 }
 
 impl Clone for Guard {

@@ -1,0 +1,470 @@
+//! What runs before, after or in place of the items: F-7, F-10.
+#![cfg(not(corox_loom))]
+
+mod support;
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use corox_core::{
+    Dispatcher, Error, Job, catch_cancellation, delay, non_cancellable, run_blocking, yield_now,
+};
+use corox_flow::{Completion, Flow, channel_flow, empty_flow, flow, flow_of, prelude::*};
+use corox_test::run_test;
+use support::drop_at::{drop_at_each_poll, pause};
+use support::pulled::pulled;
+use support::{failing, now};
+
+type Log = RefCell<Vec<String>>;
+
+struct Guard<'a>(&'a Log);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().push("dropped".to_owned());
+    }
+}
+
+fn note(log: &Log, text: impl Into<String>) {
+    log.borrow_mut().push(text.into());
+}
+
+fn told(end: &Completion) -> String {
+    match end {
+        Completion::Finished => "finished".to_owned(),
+        Completion::Failed(error) => format!("failed: {error}"),
+        Completion::Cancelled => "cancelled".to_owned(),
+    }
+}
+
+/// 1 and 2, with a guard, and what becomes of it.
+fn numbers(log: &Log) -> impl Flow<Item = u32> {
+    flow(async |e| {
+        note(log, "started");
+        let _guard = Guard(log);
+        e.emit(1).await;
+        e.emit(2).await;
+    })
+}
+
+/// Runs it, driven and then pulled, and gives what was noted each time.
+fn logs<S: Flow<Item = u32>>(log: &Log, flow: S) -> [Vec<String>; 2] {
+    let see = |n: u32| note(log, n.to_string());
+    let end = |ended: corox_core::Result<()>| match ended {
+        Ok(()) => note(log, "end"),
+        Err(error) => note(log, format!("error: {error}")),
+    };
+    end(now(flow.clone().for_each(see)));
+    let driven = log.take();
+    end(now(pulled(flow).for_each(see)));
+    [driven, log.take()]
+}
+
+/// F-10: it runs, and what it emits is processed, before what is above is started; the last one written runs first.
+#[test]
+fn on_start_comes_first() {
+    let log = Log::default();
+    let all = numbers(&log)
+        .on_start(async |e| {
+            note(&log, "inner");
+            e.emit(10).await;
+        })
+        .on_start(async |e| {
+            note(&log, "outer");
+            e.emit(20).await;
+        });
+    let expected = [
+        "outer", "20", "inner", "10", "started", "1", "2", "dropped", "end",
+    ];
+    for seen in logs(&log, all.clone()) {
+        assert_eq!(seen, expected);
+    }
+    for seen in logs(&log, all.take(2)) {
+        assert_eq!(seen, ["outer", "20", "inner", "10", "end"]);
+    }
+}
+
+#[test]
+fn on_start_that_fails_starts_nothing() {
+    let log = Log::default();
+    let fails = numbers(&log).on_start(async |e| {
+        e.emit(0).await;
+        Err(Error::msg("no"))
+    });
+    for seen in logs(&log, fails) {
+        assert_eq!(seen, ["0", "error: no"]);
+    }
+}
+
+/// F-10: only after a normal end without an item, when what is above has gone.
+#[test]
+fn on_empty_is_for_the_normal_end_of_nothing() {
+    let log = Log::default();
+    let nothing = flow(async |_| {
+        let _guard = Guard(&log);
+    });
+    for seen in logs(&log, nothing.on_empty(async |e| e.emit(9).await)) {
+        assert_eq!(seen, ["dropped", "9", "end"]);
+    }
+    for seen in logs(&log, numbers(&log).on_empty(async |e| e.emit(9).await)) {
+        assert_eq!(seen, ["started", "1", "2", "dropped", "end"]);
+    }
+    for seen in logs(&log, failing([]).on_empty(async |e| e.emit(9).await)) {
+        assert_eq!(seen, ["error: failed"]);
+    }
+    for seen in logs(
+        &log,
+        empty_flow().on_empty(async |_| Err(Error::msg("empty"))),
+    ) {
+        assert_eq!(seen, ["error: empty"]);
+    }
+}
+
+/// F-7: a normal end of what is above, an early one of it included, is one; it is told when nothing is left above.
+#[test]
+fn on_completion_of_a_normal_end() {
+    let log = Log::default();
+    let all = numbers(&log).on_completion(|end| note(&log, told(&end)));
+    for seen in logs(&log, all) {
+        assert_eq!(seen, ["started", "1", "2", "dropped", "finished", "end"]);
+    }
+    let few = numbers(&log)
+        .take(1)
+        .on_completion(|end| note(&log, told(&end)));
+    for seen in logs(&log, few) {
+        assert_eq!(seen, ["started", "1", "dropped", "finished", "end"]);
+    }
+}
+
+/// F-7: an early end behind it cancels it.
+#[test]
+fn on_completion_of_an_early_end_behind() {
+    let log = Log::default();
+    let all = numbers(&log).on_completion(|end| note(&log, told(&end)));
+    for seen in logs(&log, all.clone().take(1)) {
+        assert_eq!(seen, ["started", "1", "dropped", "cancelled", "end"]);
+    }
+    // Wanted were all that there are; but whether there are more was not asked.
+    for seen in logs(&log, all.clone().take(2)) {
+        assert_eq!(seen, ["started", "1", "2", "dropped", "cancelled", "end"]);
+    }
+    assert_eq!(now(all.first()).unwrap(), 1);
+    assert_eq!(log.take(), ["started", "dropped", "cancelled"]);
+}
+
+#[test]
+fn on_completion_of_a_failure() {
+    let log = Log::default();
+    let all = failing([1]).on_completion(|end| note(&log, told(&end)));
+    for seen in logs(&log, all) {
+        assert_eq!(seen, ["1", "failed: failed", "error: failed"]);
+    }
+    // It was handled above.
+    let caught = failing([1])
+        .catch(async |_, _| ())
+        .on_completion(|end| note(&log, told(&end)));
+    for seen in logs(&log, caught) {
+        assert_eq!(seen, ["1", "finished", "end"]);
+    }
+}
+
+/// F-7: what fails behind it cancels it, and it does not hear of why.
+#[test]
+fn on_completion_of_a_failure_behind() {
+    let log = Log::default();
+    let all = numbers(&log)
+        .on_completion(|end| note(&log, told(&end)))
+        .try_map(|n| {
+            if n == 1 {
+                Ok(n)
+            } else {
+                Err(Error::msg("behind"))
+            }
+        });
+    for seen in logs(&log, all) {
+        let expected = ["started", "1", "dropped", "cancelled", "error: behind"];
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn on_completion_of_what_never_began() {
+    let log = Log::default();
+    let all = numbers(&log)
+        .on_completion(|end| note(&log, told(&end)))
+        .on_completion_async(async |end, _| note(&log, told(&end)));
+    drop(all.clone());
+    drop(all.clone().count());
+    now(all.take(0).run()).unwrap();
+    assert_eq!(log.take(), [""; 0]);
+}
+
+/// Outer ones are told after inner ones, each once.
+#[test]
+fn on_completion_in_order() {
+    let log = Log::default();
+    let all = numbers(&log)
+        .on_completion(|_| note(&log, "first"))
+        .on_completion_async(async |_, _| note(&log, "second"))
+        .on_completion(|_| note(&log, "third"));
+    for seen in logs(&log, all.clone()) {
+        assert_eq!(seen[4..], ["first", "second", "third", "end"]);
+    }
+    for seen in logs(&log, all.take(1)) {
+        assert_eq!(seen[3..], ["first", "second", "third", "end"]);
+    }
+}
+
+/// F-7: after a normal end it may emit, and fail.
+#[test]
+fn on_completion_async_emits_after_a_normal_end() {
+    let log = Log::default();
+    let all = numbers(&log).on_completion_async(async |end, e| {
+        note(&log, told(&end));
+        e.emit(3).await;
+        e.emit_all(flow_of([4])).await
+    });
+    let expected = ["started", "1", "2", "dropped", "finished", "3", "4"];
+    for seen in logs(&log, all.clone()) {
+        assert_eq!(seen[..7], expected);
+        assert_eq!(seen[7..], ["end"]);
+    }
+    // One that wants no more of what the handler emits.
+    for seen in logs(&log, all.clone().take(3)) {
+        assert_eq!(seen[..6], expected[..6]);
+        assert_eq!(seen[6..], ["end"]);
+    }
+    let fails = all.on_completion_async(async |_, _| Err(Error::msg("no")));
+    for seen in logs(&log, fails) {
+        assert_eq!(seen[..7], expected);
+        assert_eq!(seen[7..], ["error: no"]);
+    }
+}
+
+/// F-7: with a failure above, an emission does not return, and the failure goes on; the handler's own has it attached.
+#[test]
+fn on_completion_async_of_a_failure() {
+    let log = Log::default();
+    let all = failing([1]).on_completion_async(async |end, e| {
+        let _guard = Guard(&log);
+        note(&log, told(&end));
+        e.emit(2).await;
+        note(&log, "not reached");
+    });
+    for seen in logs(&log, all) {
+        assert_eq!(seen, ["1", "failed: failed", "dropped", "error: failed"]);
+    }
+    let silent = failing([1]).on_completion_async(async |_, _| note(&log, "told"));
+    for seen in logs(&log, silent) {
+        assert_eq!(seen, ["1", "told", "error: failed"]);
+    }
+    let own = failing([1]).on_completion_async(async |_, _| Err(Error::msg("own")));
+    let error = now(own.run()).unwrap_err();
+    assert_eq!(error.to_string(), "own");
+    let suppressed = error.suppressed();
+    assert_eq!(suppressed.len(), 1);
+    assert_eq!(suppressed[0].to_string(), "failed");
+    // The same one, given back.
+    let same = failing([1]).on_completion_async(async |end, _| match end {
+        Completion::Failed(error) => Err(error),
+        _ => Ok(()),
+    });
+    let error = now(same.run()).unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.suppressed().len()),
+        ("failed", 0)
+    );
+}
+
+/// A drop cannot wait: the handler runs to its first suspension, and no emission returns.
+#[test]
+fn on_completion_async_of_an_early_end() {
+    let log = Log::default();
+    let waits = numbers(&log).on_completion_async(async |end, _| {
+        note(&log, told(&end));
+        pause().await;
+        note(&log, "not reached");
+    });
+    for seen in logs(&log, waits.take(1)) {
+        assert_eq!(seen, ["started", "1", "dropped", "cancelled", "end"]);
+    }
+    let emits = numbers(&log).on_completion_async(async |end, e| {
+        note(&log, told(&end));
+        e.emit(9).await;
+        note(&log, "not reached");
+    });
+    for seen in logs(&log, emits.take(1)) {
+        assert_eq!(seen, ["started", "1", "dropped", "cancelled", "end"]);
+    }
+}
+
+/// The coroutine that collects is cancelled: both are told, in it.
+#[test]
+fn a_cancelled_coroutine_tells_it() {
+    run_test(async |t| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let seen = log.clone();
+        let job = t.launch(async move {
+            let note = |text: String| seen.lock().unwrap().push(text);
+            let endless = flow(async |e| {
+                for n in 0.. {
+                    delay(Duration::from_secs(1)).await;
+                    e.emit(n).await;
+                }
+            });
+            endless
+                .on_completion(|end| {
+                    assert!(Job::current().is_some_and(|job| job.is_cancelled()));
+                    note(told(&end));
+                })
+                .on_completion_async(async |end, _| note(told(&end)))
+                .for_each(|n| note(format!("{n}")))
+                .await
+        });
+        delay(Duration::from_millis(2500)).await;
+        job.cancel_and_join().await;
+        assert_eq!(*log.lock().unwrap(), ["0", "1", "cancelled", "cancelled"]);
+    });
+}
+
+/// A handler that waits after a normal end is cancelled as all code is, and nothing tells it a second time.
+#[test]
+fn a_handler_is_cancelled_with_its_coroutine() {
+    run_test(async |t| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let seen = log.clone();
+        let job = t.launch(async move {
+            let note = |text: &str| seen.lock().unwrap().push(text.to_owned());
+            let slow = flow_of([1]).on_completion_async(async |end, _| {
+                note(&told(&end));
+                delay(Duration::from_secs(9)).await;
+                note("not reached");
+            });
+            slow.run().await
+        });
+        delay(Duration::from_secs(1)).await;
+        job.cancel_and_join().await;
+        assert_eq!(*log.lock().unwrap(), ["finished"]);
+        assert_eq!(t.current_time(), Duration::from_secs(1));
+    });
+}
+
+/// A panic tells it, too.
+#[test]
+fn a_panic_tells_it() {
+    let log = Log::default();
+    let panics = numbers(&log)
+        .on_each(|_| panic!("above"))
+        .on_completion(|end| note(&log, told(&end)));
+    let panicked = catch_unwind(AssertUnwindSafe(|| now(panics.run())));
+    assert!(panicked.is_err());
+    assert_eq!(log.take(), ["started", "dropped", "cancelled"]);
+}
+
+/// F-11: the coroutines above have ended when it is told that the flow has.
+#[test]
+fn it_is_told_when_coroutines_above_have_ended() {
+    run_test(async |t| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let of_child = log.clone();
+        let failing = channel_flow(async move |scope| {
+            let log = of_child.clone();
+            scope.launch(async move {
+                let _ = catch_cancellation(std::future::pending::<()>()).await;
+                let _ = non_cancellable(async |_| {
+                    delay(Duration::from_secs(1)).await;
+                    Ok(())
+                })
+                .await;
+                log.lock().unwrap().push("child has left".to_owned());
+            });
+            yield_now().await; // so that it begins
+            let _ = scope.send(1).await;
+            Err(Error::msg("no"))
+        });
+        let told = failing
+            .on_completion(|end| log.lock().unwrap().push(told(&end)))
+            .on_empty(async |_| ());
+        assert!(told.run().await.is_err());
+        assert_eq!(*log.lock().unwrap(), ["child has left", "failed: no"]);
+        assert_eq!(t.current_time(), Duration::from_secs(1));
+    });
+}
+
+/// All of them, with captures by reference, in a coroutine on other threads.
+#[test]
+fn in_a_coroutine_elsewhere() {
+    let all = run_blocking(async |scope| {
+        let coroutine = scope.with(Dispatcher::DEFAULT).spawn(async {
+            let ends = Mutex::new(0);
+            let numbers = empty_flow()
+                .on_empty(async |e| {
+                    yield_now().await;
+                    e.emit(2).await;
+                })
+                .on_start(async |e| {
+                    yield_now().await;
+                    e.emit(1).await;
+                })
+                .on_completion(|_| *ends.lock().unwrap() += 1)
+                .on_completion_async(async |_, e| {
+                    yield_now().await;
+                    let ends = *ends.lock().unwrap();
+                    e.emit(ends + 2).await;
+                });
+            numbers.to_vec().await
+        });
+        coroutine.await
+    });
+    assert_eq!(all.unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    for pull in [false, true] {
+        drop_at_each_poll(|guards| {
+            let guard = || guards.guard();
+            let (a, b, c, d) = (guard(), guard(), guard(), guard());
+            let all = guards
+                .source(1)
+                .filter(|_| false)
+                .on_empty(async move |e| e.emit_all(a.source(1)).await)
+                .on_start(async move |e| {
+                    pause().await;
+                    e.emit_all(b.source(1)).await
+                })
+                .on_completion(move |_| drop(c))
+                .on_completion_async(async move |_, e| {
+                    pause().await;
+                    e.emit_all(d.source(1)).await
+                });
+            async move {
+                let items = if pull {
+                    pulled(all).to_vec().await.unwrap()
+                } else {
+                    all.to_vec().await.unwrap()
+                };
+                assert_eq!(items.len(), 3);
+            }
+        });
+        drop_at_each_poll(|guards| {
+            let guard = guards.guard();
+            let failing = guards.source(1).map(|_| Err::<u8, _>(Error::msg("no")));
+            let told = failing
+                .fail_on_err()
+                .on_completion_async(async move |_, _| {
+                    let _guard = guard;
+                    pause().await;
+                });
+            async move {
+                if pull {
+                    pulled(told).run().await
+                } else {
+                    told.run().await
+                }
+            }
+        });
+    }
+}
