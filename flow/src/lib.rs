@@ -14,7 +14,7 @@
 //! - *Several flows*: [`FlowCombine`]; [`combine`](combine()), [`combine_async`], [`combine_transform`] ([`Flows`]).
 //! - *The clock*: [`FlowTime`].
 //! - *One flow of many*: [`FlowFlatten`] ([`DEFAULT_CONCURRENCY`]), [`merge`].
-//! - *Ahead, or elsewhere*: [`FlowBuffer`].
+//! - *Ahead, or elsewhere*: [`FlowBuffer`] ([`FlowOn`]).
 //! - *When it fails*: [`FlowErrors`]; closures that decide whether to go on give a [`Verdict`].
 //! - *When it begins and ends*: [`FlowLifecycle`] ([`Completion`]).
 //! - *Running it*: [`FlowCollect`]; for one value, [`FlowFold`]; for one item, [`FlowFind`] ([`NoElement`], [`MoreThanOne`]).
@@ -51,7 +51,7 @@ mod verdict;
 
 pub use block::{Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};
-pub use buffer::FlowBuffer;
+pub use buffer::{FlowBuffer, FlowOn};
 pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
 pub use convert::{AlreadyCollected, FlowConvert, FlowStream, StreamIntoFlow};

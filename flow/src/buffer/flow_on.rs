@@ -1,6 +1,7 @@
 //! A source that runs in a coroutine of its own, on another dispatcher.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,22 +19,40 @@ use crate::children::started;
 use crate::fusion::{Producer, Settings, Stage};
 
 pin_project! {
-    /// The flow of `flow_on`.
+    /// The flow of [`flow_on`](crate::FlowBuffer::flow_on).
     ///
-    /// ```text
-    /// source and settings --first poll--> another dispatcher, or a buffer: elsewhere
-    ///         |                     `--> the same one, other elements: swapped
-    ///         `--no settings, or nothing changes--> here
     /// ```
-    pub(super) struct FlowOn<S: Flow> {
+    /// use corox_flow::{FlowOn, IterFlow, prelude::*};
+    /// use corox_core::{Dispatcher, run_blocking};
+    ///
+    /// let elsewhere: FlowOn<IterFlow<std::ops::Range<i32>>> = (0..3).into_flow().flow_on(Dispatcher::DEFAULT);
+    /// run_blocking(async |_| {
+    ///     assert_eq!(elsewhere.to_vec().await?, [0, 1, 2]);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    pub struct FlowOn<S: Flow> {
         // `None`: another stage has them, and this one hands on.
         settings: Option<Settings>,
         // `None` from the first poll on.
         source: Option<S>,
         #[pin]
-        here: Option<S>,
-        elsewhere: Option<Elsewhere<S::Item>>,
-        swapped: Option<Swapped<S::Item>>,
+        place: Place<S>,
+    }
+}
+
+pin_project! {
+    // ```text
+    // Nowhere --first poll--> another dispatcher, or a buffer: Elsewhere
+    //                   `---> the same one, other elements: Swapped
+    //                   `---> no settings, or nothing changes: Here
+    // ```
+    #[project = PlaceOf]
+    enum Place<S: Flow> {
+        Nowhere,
+        Elsewhere { end: Elsewhere<S::Item> },
+        Swapped { source: Swapped<S::Item> },
+        Here { #[pin] source: S },
     }
 }
 
@@ -69,9 +88,7 @@ impl<S: Flow> FlowOn<S> {
         FlowOn {
             settings,
             source: Some(source),
-            here: None,
-            elsewhere: None,
-            swapped: None,
+            place: Place::Nowhere,
         }
     }
 }
@@ -85,9 +102,7 @@ impl<S: Flow> Clone for FlowOn<S> {
         FlowOn {
             settings: self.settings.clone(),
             source: self.source.clone(),
-            here: None,
-            elsewhere: None,
-            swapped: None,
+            place: Place::Nowhere,
         }
     }
 }
@@ -105,7 +120,7 @@ where
             return;
         };
         let Some(settings) = this.settings.take() else {
-            this.here.set(Some(source));
+            this.place.set(Place::Here { source });
             return;
         };
         let current = CoroutineContext::current();
@@ -118,11 +133,13 @@ where
         if let (Some(scope), true) = (&scope, unbuffered) {
             let target = scope.child_context(settings.context.clone());
             if target.dispatcher() == current.dispatcher() {
-                if settings.context.has_more_than_dispatcher() {
-                    *this.swapped = Some(Swapped::new(source, settings.context));
-                } else {
-                    this.here.set(Some(source));
-                }
+                this.place
+                    .set(match settings.context.has_more_than_dispatcher() {
+                        true => Place::Swapped {
+                            source: Swapped::new(source, settings.context),
+                        },
+                        false => Place::Here { source },
+                    });
                 return;
             }
         }
@@ -135,11 +152,12 @@ where
         // F-13: it begins also if it is cancelled before.
         let job = launcher.atomic().launch(produce(source, over.clone()));
         started(job.clone());
-        *this.elsewhere = Some(Elsewhere {
+        let end = Elsewhere {
             over,
             taken: VecDeque::new(),
             job: CancelOnDrop(Some(job)),
-        });
+        };
+        this.place.set(Place::Elsewhere { end });
     }
 }
 
@@ -168,23 +186,21 @@ where
         if self.source.is_some() {
             self.as_mut().start();
         }
-        let this = self.project();
-        if let Some(elsewhere) = this.elsewhere {
-            if elsewhere.taken.is_empty() {
-                let refilled = ready!(elsewhere.poll_refill(cx));
-                if elsewhere.taken.is_empty() {
-                    *this.elsewhere = None;
-                    return Poll::Ready(refilled.map(|()| None));
+        let mut this = self.project();
+        match this.place.as_mut().project() {
+            PlaceOf::Nowhere => Poll::Ready(Ok(None)),
+            PlaceOf::Elsewhere { end } => {
+                if end.taken.is_empty() {
+                    let refilled = ready!(end.poll_refill(cx));
+                    if end.taken.is_empty() {
+                        this.place.set(Place::Nowhere);
+                        return Poll::Ready(refilled.map(|()| None));
+                    }
                 }
+                Poll::Ready(Ok(end.taken.pop_front()))
             }
-            return Poll::Ready(Ok(elsewhere.taken.pop_front()));
-        }
-        if let Some(swapped) = this.swapped {
-            return swapped.poll_next(cx);
-        }
-        match this.here.as_pin_mut() {
-            Some(here) => here.poll_next(cx),
-            None => Poll::Ready(Ok(None)),
+            PlaceOf::Swapped { source } => source.poll_next(cx),
+            PlaceOf::Here { source } => source.poll_next(cx),
         }
     }
 
@@ -200,42 +216,39 @@ where
         if self.source.is_some() {
             self.as_mut().start();
         }
-        let this = self.project();
-        if let Some(elsewhere) = this.elsewhere {
-            loop {
-                while let Some(item) = elsewhere.taken.pop_front() {
+        let mut this = self.project();
+        match this.place.as_mut().project() {
+            PlaceOf::Nowhere => Poll::Ready(Ok(ControlFlow::Continue(()))),
+            PlaceOf::Elsewhere { end } => loop {
+                while let Some(item) = end.taken.pop_front() {
                     if sink(item).is_break() {
                         return Poll::Ready(Ok(ControlFlow::Break(())));
                     }
                 }
-                let refilled = ready!(elsewhere.poll_refill(cx));
-                if elsewhere.taken.is_empty() {
-                    *this.elsewhere = None;
+                let refilled = ready!(end.poll_refill(cx));
+                if end.taken.is_empty() {
+                    this.place.set(Place::Nowhere);
                     return Poll::Ready(refilled.map(ControlFlow::Continue));
                 }
-            }
-        }
-        if let Some(swapped) = this.swapped {
-            while let Some(item) = ready!(swapped.poll_next(cx))? {
-                if sink(item).is_break() {
-                    return Poll::Ready(Ok(ControlFlow::Break(())));
+            },
+            PlaceOf::Swapped { source } => {
+                while let Some(item) = ready!(source.poll_next(cx))? {
+                    if sink(item).is_break() {
+                        return Poll::Ready(Ok(ControlFlow::Break(())));
+                    }
                 }
+                Poll::Ready(Ok(ControlFlow::Continue(())))
             }
-            return Poll::Ready(Ok(ControlFlow::Continue(())));
-        }
-        match this.here.as_pin_mut() {
-            Some(here) => here.poll_each(cx, sink),
-            None => Poll::Ready(Ok(ControlFlow::Continue(()))),
+            PlaceOf::Here { source } => source.poll_each(cx, sink),
         }
     }
 
     #[inline]
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        let this = self.project();
-        if let Some(swapped) = this.swapped {
-            swapped.poll_progress(cx);
-        } else if let Some(here) = this.here.as_pin_mut() {
-            here.poll_progress(cx);
+        match self.project().place.project() {
+            PlaceOf::Swapped { source } => source.poll_progress(cx),
+            PlaceOf::Here { source } => source.poll_progress(cx),
+            PlaceOf::Nowhere | PlaceOf::Elsewhere { .. } => {}
         }
     }
 
@@ -260,5 +273,11 @@ where
             return None;
         }
         self.source.as_mut()?.producer()
+    }
+}
+
+impl<S: Flow> fmt::Debug for FlowOn<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FlowOn").field(&self.settings).finish()
     }
 }

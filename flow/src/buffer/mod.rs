@@ -14,7 +14,7 @@ mod producing;
 mod swapped;
 
 use cancellable::Cancellable;
-use flow_on::FlowOn;
+pub use flow_on::FlowOn;
 pub(crate) use in_task::Buffer;
 
 /// The operators that let what is above them run ahead of what is behind them, or somewhere else.
@@ -175,7 +175,7 @@ pub trait FlowBuffer: Flow + Sized {
     /// ```
     #[doc(alias = "flowOn")]
     #[track_caller]
-    fn flow_on(self, context: impl IntoContext) -> impl Flow<Item = Self::Item>
+    fn flow_on(self, context: impl IntoContext) -> FlowOn<Self>
     where
         Self: Send + 'static,
         Self::Item: Send,

@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::mem::replace;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread;
 
 use corox_core::{Error, Result, coroutine_scope};
 use pin_project_lite::pin_project;
@@ -51,7 +54,7 @@ pin_project! {
         children: Children,
         batch: VecDeque<S::Item>,
         dropped: VecDeque<S::Item>,
-        ended: Result<()>,
+        ended: thread::Result<Result<()>>,
         // For so many items there was room when that was last known.
         room: usize,
         over: Arc<HandOver<S::Item>>,
@@ -65,7 +68,7 @@ impl<S: Flow> Producing<S> {
             children: Children::default(),
             batch: VecDeque::new(),
             dropped: VecDeque::new(),
-            ended: Ok(()),
+            ended: Ok(Ok(())),
             room: 1,
             over,
         }
@@ -96,7 +99,10 @@ impl<S: Flow> Future for Producing<S> {
                 }
             }
             let Some(source) = this.source.as_mut().as_pin_mut() else {
-                return Poll::Ready(std::mem::replace(this.ended, Ok(())));
+                return match replace(this.ended, Ok(Ok(()))) {
+                    Ok(ended) => Poll::Ready(ended),
+                    Err(payload) => resume_unwind(payload),
+                };
             };
             if waits {
                 return Poll::Pending;
@@ -117,13 +123,17 @@ impl<S: Flow> Future for Producing<S> {
                 }
                 ControlFlow::Continue(())
             };
-            let polled = children.of(|| source.poll_each(cx, &mut sink));
+            let poll = || children.of(|| source.poll_each(cx, &mut sink));
+            let polled = catch_unwind(AssertUnwindSafe(poll));
             left -= batch.len();
             match polled {
-                Poll::Pending => waits = true,
-                Poll::Ready(Ok(ControlFlow::Break(()))) => {}
-                Poll::Ready(ended) => {
-                    *this.ended = ended.map(drop);
+                Ok(Poll::Pending) => waits = true,
+                Ok(Poll::Ready(Ok(ControlFlow::Break(())))) => {}
+                ended => {
+                    *this.ended = ended.map(|ended| match ended {
+                        Poll::Ready(Err(error)) => Err(error),
+                        _ => Ok(()),
+                    });
                     children.of(|| this.source.set(None));
                 }
             }
