@@ -144,11 +144,11 @@ where
 /// use corox_flow::{NotAwaitingClose, callback_flow, prelude::*};
 /// use corox_core::run_blocking;
 ///
-/// let error = run_blocking(async |_| {
-///     callback_flow(async |producer| _ = producer.try_send(1)).to_vec().await
-/// }).unwrap_err();
+/// let careless = callback_flow(async |producer| _ = producer.try_send(1));
+/// let line = line!() - 1;
+/// let error = run_blocking(async |_| careless.to_vec().await).unwrap_err();
 /// let location = error.downcast_ref::<NotAwaitingClose>().unwrap().location();
-/// assert_eq!(location.line(), 6);
+/// assert_eq!(location.line(), line);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotAwaitingClose {

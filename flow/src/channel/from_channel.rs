@@ -144,14 +144,15 @@ flows_of!(Receiver);
 /// use corox_channels::Channel;
 /// use corox_core::run_blocking;
 ///
+/// let channel = Channel::<i32>::new(1);
+/// channel.close();
+/// let flow = channel.consume_into_flow();
+/// let line = line!() - 1;
 /// let error = run_blocking(async |_| {
-///     let channel = Channel::<i32>::new(1);
-///     let flow = channel.clone().consume_into_flow();
-///     channel.close();
 ///     assert_eq!(flow.clone().count().await?, 0);
 ///     flow.count().await
 /// }).unwrap_err();
-/// assert_eq!(error.downcast_ref::<AlreadyConsumed>().unwrap().location().line(), 7);
+/// assert_eq!(error.downcast_ref::<AlreadyConsumed>().unwrap().location().line(), line);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AlreadyConsumed {
