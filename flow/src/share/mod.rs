@@ -25,7 +25,7 @@ pub use state::{MutableStateFlow, StateFlow, States, combine_states};
 /// use corox_flow::{SharingStarted, flow_of, prelude::*};
 ///
 /// run_blocking(async |scope| {
-///     let state = flow_of([1, 2]).state_in(scope, SharingStarted::EAGERLY, 0);
+///     let state = flow_of([1, 2]).state_in(&scope, SharingStarted::EAGERLY, 0);
 ///     assert_eq!(state.filter(|n| *n == 2).take(1).to_vec().await?, [2]);
 ///     Ok(())
 /// }).unwrap();
@@ -53,7 +53,7 @@ pub trait FlowShare: Flow + Sized {
     ///         }
     ///     });
     ///     let five_seconds = SharingStarted::while_subscribed(Duration::from_secs(5), Duration::MAX);
-    ///     let shared = ticks.share_in(scope, five_seconds, 1);
+    ///     let shared = ticks.share_in(&scope, five_seconds, 1);
     ///     assert_eq!(shared.clone().take(2).to_vec().await?, [1, 2]);
     ///     assert!(shared.take(1).to_vec().await?[0] >= 2); // it goes on
     ///     scope.job().cancel_children();
@@ -89,7 +89,7 @@ pub trait FlowShare: Flow + Sized {
     /// use corox_flow::{SharingStarted, flow_of, prelude::*};
     ///
     /// run_blocking(async |scope| {
-    ///     let name = flow_of(["Ada"]).state_in(scope, SharingStarted::LAZILY, "nobody");
+    ///     let name = flow_of(["Ada"]).state_in(&scope, SharingStarted::LAZILY, "nobody");
     ///     assert_eq!(name.value(), "nobody");
     ///     assert_eq!(name.clone().take(2).to_vec().await?, ["nobody", "Ada"]);
     ///     assert_eq!(name.value(), "Ada");
@@ -131,7 +131,7 @@ pub trait FlowShare: Flow + Sized {
     /// use corox_flow::{flow_of, prelude::*};
     ///
     /// run_blocking(async |scope| {
-    ///     let state = flow_of([7]).state_in_first(scope).await?;
+    ///     let state = flow_of([7]).state_in_first(&scope).await?;
     ///     assert_eq!(state.value(), 7);
     ///     Ok(())
     /// }).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use corox_channels::BufferOverflow;
 use corox_core::waiters_protocol::{Key as EmitterKey, State as Entry, Waiter, cancelled_here};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -17,6 +18,8 @@ pub(in crate::share) struct SharedCell<T> {
     state: Mutex<State<T>>,
     /// `wait` of the state while an emitter waits, else 0: whoever takes several values at once looks whether it is waited for.
     waiting: AtomicU64,
+    /// Whether subscribers take several values at once. Not if the oldest are dropped: each is to get the newest.
+    leases: bool,
     /// Where the flow was made.
     location: &'static Location<'static>,
 }
@@ -67,6 +70,7 @@ impl<T> SharedCell<T> {
         SharedCell {
             state: Mutex::new(State::new(limits)),
             waiting: AtomicU64::new(0),
+            leases: limits.overflow != BufferOverflow::DropOldest,
             location,
         }
     }
@@ -229,8 +233,13 @@ impl<T> SharedCell<T> {
         }
     }
 
-    /// What there is for a subscriber: at most `most` values. They count as taken at once, or one by one by
-    /// [`take`](SharedCell::take) if it is to have a lease.
+    #[inline]
+    pub(super) fn leases(&self) -> bool {
+        self.leases
+    }
+
+    /// What there is for a subscriber: one value, which counts as taken, or some with a `lease`, which count one by one, by
+    /// [`take`](SharedCell::take).
     #[inline]
     pub(super) fn look(
         &self,

@@ -134,9 +134,11 @@ impl<T: Clone> Flow for SharedFlow<T> {
         let this = &mut *self;
         let cell = &*this.cell;
         let subscription = this.subscription.get_or_insert_with(|| cell.subscribe());
+        let lease = cell.leases();
         let mut to_sleep = None;
-        loop {
-            let mut values = match cell.look(subscription, true, cx.waker(), to_sleep.take()) {
+        // F-39: who is cancelled gets nothing more.
+        while !cancelled_here() {
+            let mut values = match cell.look(subscription, lease, cx.waker(), to_sleep.take()) {
                 Look::Values(values) => values,
                 Look::Asleep => return Poll::Pending,
                 Look::Nothing => {
@@ -144,25 +146,26 @@ impl<T: Clone> Flow for SharedFlow<T> {
                     continue;
                 }
             };
-            loop {
-                // F-39, before each of them.
-                if cancelled_here() {
-                    cell.give_back(subscription);
-                    return Poll::Pending;
-                }
-                let Some(value) = values.next() else {
-                    break;
-                };
+            while let Some(value) = values.next() {
                 // Taken, not processed: F-35.
-                cell.take(subscription);
-                if sink(value).is_break() {
-                    cell.give_back(subscription);
-                    return Poll::Ready(Ok(ControlFlow::Break(())));
+                if lease {
+                    cell.take(subscription);
+                }
+                let broke = sink(value).is_break();
+                if broke || cancelled_here() {
+                    if lease {
+                        cell.give_back(subscription);
+                    }
+                    return match broke {
+                        true => Poll::Ready(Ok(ControlFlow::Break(()))),
+                        false => Poll::Pending,
+                    };
                 }
             }
             // They are likely to be all.
             to_sleep = Some(cx.waker().clone());
         }
+        Poll::Pending
     }
 
     /// F-44. It looks for cancellation, and runs nothing that could run elsewhere.

@@ -21,7 +21,7 @@ use crate::{Flow, FlowCollect};
 /// use corox_flow::{NoFirstValue, flow_of, prelude::*};
 ///
 /// run_blocking(async |scope| {
-///     let error = flow_of([0; 0]).state_in_first(scope).await.unwrap_err();
+///     let error = flow_of([0; 0]).state_in_first(&scope).await.unwrap_err();
 ///     assert!(error.downcast_ref::<NoFirstValue>().is_some());
 ///     Ok(())
 /// }).unwrap();

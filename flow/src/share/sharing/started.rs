@@ -59,7 +59,7 @@ pub enum SharingCommand {
 /// }
 ///
 /// run_blocking(async |scope| {
-///     let shared = flow_of([1, 2]).share_in(scope, Pair, 0);
+///     let shared = flow_of([1, 2]).share_in(&scope, Pair, 0);
 ///     let two = [shared.clone(), shared].map(|it| scope.spawn(it.take(2).to_vec()));
 ///     for collector in two {
 ///         assert_eq!(collector.await?, [1, 2]);
@@ -121,7 +121,7 @@ impl SharingStarted {
     /// use corox_flow::{SharingStarted, flow_of, prelude::*};
     ///
     /// run_blocking(async |scope| {
-    ///     let shared = flow_of([1, 2]).share_in(scope, SharingStarted::EAGERLY, 2);
+    ///     let shared = flow_of([1, 2]).share_in(&scope, SharingStarted::EAGERLY, 2);
     ///     assert_eq!(shared.take(2).to_vec().await?, [1, 2]);
     ///     Ok(())
     /// }).unwrap();
@@ -139,9 +139,9 @@ impl SharingStarted {
     /// use corox_flow::{SharingStarted, flow_of, prelude::*};
     ///
     /// run_blocking(async |scope| {
-    ///     let shared = flow_of([1, 2]).share_in(scope, SharingStarted::LAZILY, 0);
+    ///     let shared = flow_of([1, 2]).share_in(&scope, SharingStarted::LAZILY, 0);
     ///     assert_eq!(shared.take(2).to_vec().await?, [1, 2]);
-    /// #   scope.job().cancel_children();
+    ///     scope.job().cancel_children();
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -161,10 +161,10 @@ impl SharingStarted {
     ///
     /// run_blocking(async |scope| {
     ///     let started = SharingStarted::while_subscribed(Duration::ZERO, Duration::MAX);
-    ///     let shared = flow_of([1, 2]).share_in(scope, started, 0);
+    ///     let shared = flow_of([1, 2]).share_in(&scope, started, 0);
     ///     assert_eq!(shared.clone().take(2).to_vec().await?, [1, 2]);
     ///     assert_eq!(shared.take(2).to_vec().await?, [1, 2]); // anew
-    /// #   scope.job().cancel_children();
+    ///     scope.job().cancel_children();
     ///     Ok(())
     /// }).unwrap();
     /// ```
