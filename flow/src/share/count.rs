@@ -12,7 +12,8 @@ use crate::Flow;
 
 /// The number, and how often it was 0 before it rose.
 ///
-/// A collector who is late sees the last number alone, and would miss somebody who came and went (F-49): by the second field it knows.
+/// A collector who is late sees the last number alone, and would miss somebody who came and went (F-49), or that nobody was left for
+/// a moment: by the second field it knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Count {
     now: usize,
@@ -70,7 +71,7 @@ impl Derived<usize> for Counted {
 struct Counting {
     counts: StateFlow<Count>,
     last: Option<Count>,
-    /// What comes after the rise that was missed.
+    /// What comes after a change that was missed.
     late: Option<usize>,
 }
 
@@ -88,11 +89,12 @@ impl Collecting<usize> for Counting {
                 return Poll::Ready(Ok(None));
             };
             let last = self.last.replace(count);
+            let missed_a_rise = last.is_some_and(|last| last.rises != count.rises);
             let number = match last {
-                Some(last) if last.now == 0 && count.now == 0 => {
-                    // It rose and fell again: to 1 at least.
-                    self.late = Some(0);
-                    1
+                Some(last) if missed_a_rise && (last.now == 0) == (count.now == 0) => {
+                    // From 0 to 1 at least and back, or the other way round.
+                    self.late = Some(count.now);
+                    usize::from(count.now == 0)
                 }
                 Some(last) if last.now == count.now => continue,
                 _ => count.now,

@@ -270,6 +270,10 @@ impl Flow for Commands {
             } else if *this.stage == Stage::Running {
                 this.timer.set(stop.map(delay));
                 *this.stage = Stage::Stopping;
+                if stop == Some(Duration::ZERO) {
+                    // At once, though somebody else may have come.
+                    break;
+                }
             }
         }
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {

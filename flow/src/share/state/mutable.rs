@@ -66,8 +66,8 @@ impl<T> MutableStateFlow<T> {
 
     /// How many collections of it are running, as a state flow.
     ///
-    /// It changes when a collector comes or goes, before that returns (F-43). Who is late gets the last number alone, but learns
-    /// of it if it was not 0 in between.
+    /// It changes when a collector comes or goes, before that returns (F-43). Who is late gets the last number alone, but with a number
+    /// before it if it has become 0, or more than 0, in between.
     ///
     /// Kotlin: `subscriptionCount`.
     ///
