@@ -162,6 +162,8 @@ pub mod guide {
     pub mod select {}
     #[doc = include_str!("../docs/shared-state.md")]
     pub mod shared_state {}
+    #[doc = include_str!("../docs/stream-to-flow.md")]
+    pub mod stream_to_flow {}
     #[doc = include_str!("../docs/testing.md")]
     pub mod testing {}
     pub mod kotlin_to_corox {

@@ -114,7 +114,15 @@ fn a_stream_is_collected_once() {
         );
         let failed = copy.clone().count().await.unwrap_err();
         assert!(failed.downcast_ref::<AlreadyCollected>().is_some());
-        assert!(failed.to_string().contains("collected before"));
+        assert!(
+            failed.to_string().contains("at flow/tests/convert.rs:"),
+            "{failed}"
+        );
+        assert!(
+            failed
+                .to_string()
+                .contains("is collected for the second time")
+        );
         tx.unbounded_send(1)?;
         assert_eq!(poll_fn(|cx| first.as_mut().poll_next(cx)).await?, Some(1));
         drop(tx);

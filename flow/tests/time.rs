@@ -1,11 +1,12 @@
 //! The operators that look at the clock: F-27 to F-29, and models of them.
 #![cfg(not(corox_loom))]
 
+#[path = "../../core/tests/support/panics.rs"]
+mod panics;
 mod support;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use corox_core::{Error, Result, delay};
 use corox_flow::{Flow, flow, flow_of, prelude::*};
 use corox_test::{EventLog, TestScope, run_test};
+use panics::panic_of;
 use proptest::prelude::*;
 use support::drop_at::{drop_at_each_poll_in_a_test, pause};
 use support::pulled::pulled;
@@ -255,22 +257,34 @@ fn a_failure_while_an_item_is_processed_comes_afterwards() {
     });
 }
 
-/// F-28: a period of zero is refused where it was written.
+/// F-28: bad arguments are refused where they were written.
 #[test]
 fn bad_arguments_panic() {
-    fn text<R>(make: impl FnOnce() -> R) -> String {
-        let caught = catch_unwind(AssertUnwindSafe(|| drop(make())));
-        caught.unwrap_err().downcast::<&str>().unwrap().to_string()
-    }
-    let zero = text(|| flow_of([1]).sample(Duration::ZERO));
+    let zero = panic_of(|| drop(flow_of([1]).sample(Duration::ZERO)));
+    let line = line!() - 1;
     assert!(
-        zero.starts_with("sample(0): ") && zero.contains("`conflate()`"),
-        "{zero}"
+        zero.message().starts_with("sample(0): "),
+        "{}",
+        zero.message()
     );
-    let none = text(|| flow_of([1]).chunked_within(0, ms(1)));
+    assert!(zero.message().contains("`conflate()`"));
     assert!(
-        none.starts_with("chunked_within(0, ..): ") && none.contains("usize::MAX"),
-        "{none}"
+        zero.at.ends_with(&format!("tests/time.rs:{line}")),
+        "{}",
+        zero.at
+    );
+    let none = panic_of(|| drop(flow_of([1]).chunked_within(0, ms(1))));
+    let line = line!() - 1;
+    assert!(
+        none.message().starts_with("chunked_within(0, ..): "),
+        "{}",
+        none.message()
+    );
+    assert!(none.message().contains("usize::MAX"));
+    assert!(
+        none.at.ends_with(&format!("tests/time.rs:{line}")),
+        "{}",
+        none.at
     );
 }
 
@@ -296,11 +310,10 @@ fn timeout_fails_when_no_item_comes() {
                 let mut all = Vec::new();
                 let failed = flow.for_each(|n| all.push(n)).await.unwrap_err();
                 assert!(failed.is_timeout() && !failed.is_cancellation());
-                assert!(
-                    failed
-                        .to_string()
-                        .starts_with("timed out after 10ms of virtual time")
-                );
+                let text = failed.to_string();
+                assert!(text.starts_with("timed out after 10ms of virtual time"));
+                let debug = format!("{failed:?}");
+                assert!(debug.contains("flow/tests/time.rs:"), "{debug}");
                 assert_eq!((t.current_time() - begin, &all), (ms(at), &seen));
             }
         }

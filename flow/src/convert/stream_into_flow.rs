@@ -1,6 +1,7 @@
 //! [`StreamIntoFlow`]: streams as flows.
 
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -87,9 +88,11 @@ pub trait StreamIntoFlow: Stream + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "asFlow")]
+    #[track_caller]
     fn into_flow_once(self) -> impl Flow<Item = Self::Item> {
         Once {
             recipe: Arc::new(Mutex::new(Some(self))),
+            location: Location::caller(),
             running: None,
             over: false,
         }
@@ -98,19 +101,41 @@ pub trait StreamIntoFlow: Stream + Sized {
 
 impl<S: Stream> StreamIntoFlow for S {}
 
-/// What the second collection of a flow fails with that can be collected once; see
-/// [`into_flow_once`](StreamIntoFlow::into_flow_once).
+/// A stream was to be read by a second collection of its [flow](StreamIntoFlow::into_flow_once).
 ///
-/// Made by the library alone; see the example of [`into_flow_once`](StreamIntoFlow::into_flow_once).
+/// ```
+/// use corox_core::run_blocking;
+/// use corox_flow::{AlreadyCollected, prelude::*};
+/// use futures::stream;
+///
+/// run_blocking(async |_| {
+///     let (flow, line) = (stream::iter([1, 2]).into_flow_once(), line!());
+///     assert_eq!(flow.clone().count().await?, 2);
+///     let error = flow.count().await.unwrap_err();
+///     assert_eq!(error.downcast_ref::<AlreadyCollected>().unwrap().location().line(), line);
+///     Ok(())
+/// }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AlreadyCollected;
+pub struct AlreadyCollected {
+    location: &'static Location<'static>,
+}
+
+impl AlreadyCollected {
+    /// Where `into_flow_once` was called.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+}
 
 impl fmt::Display for AlreadyCollected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "this flow was collected before, and can be collected once: it reads a stream. Share what it gives with `share_in`, or \
-             make a new stream for each collection: `flow(async |e| e.emit_all(make().into_flow_once()).await)`",
+        write!(
+            f,
+            "the flow of `into_flow_once` at {} is collected for the second time, and its stream was read by the first: share what it gives \
+             by `share_in`, or make a stream for each collection: `flow(async |e| e.emit_all(make().into_flow_once()).await)`",
+            self.location
         )
     }
 }
@@ -155,6 +180,7 @@ pin_project! {
     /// The flow of `into_flow_once`.
     struct Once<S> {
         recipe: Arc<Mutex<Option<S>>>,
+        location: &'static Location<'static>,
         #[pin]
         running: Option<S>,
         over: bool,
@@ -165,6 +191,7 @@ impl<S> Clone for Once<S> {
     fn clone(&self) -> Self {
         Once {
             recipe: self.recipe.clone(),
+            location: self.location,
             running: None,
             over: false,
         }
@@ -182,7 +209,10 @@ impl<S: Stream> Flow for Once<S> {
             let stream = this.recipe.lock().take();
             match stream {
                 Some(stream) => this.running.set(Some(stream)),
-                None => return Poll::Ready(Err(AlreadyCollected.into())),
+                None => {
+                    let location = *this.location;
+                    return Poll::Ready(Err(AlreadyCollected { location }.into()));
+                }
             }
         }
         next_of(this.running, cx).map(Ok)

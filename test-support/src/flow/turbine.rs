@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// for 60 seconds, which in [`run_test`](crate::run_test) take no time; [`set_timeout`](Turbine::set_timeout) changes that.
 ///
 /// ```
-/// use corox_core::{delay, run_blocking};
+/// use corox_core::delay;
 /// use corox_flow::{flow_of, prelude::*};
 /// use corox_test::{FlowTest, run_test};
 /// use std::time::Duration;
@@ -121,8 +121,12 @@ impl<T: Debug> Turbine<T> {
     /// ```
     /// use corox_flow::flow_of;
     /// use corox_test::{FlowTest, run_test};
+    /// use std::time::Duration;
     ///
-    /// run_test(async |_| flow_of([0; 0]).test(async |turbine| turbine.await_complete().await).await);
+    /// run_test(async |t| flow_of([0; 0]).test(async |turbine| {
+    ///     turbine.await_complete().await;
+    ///     assert_eq!(t.current_time(), Duration::ZERO);
+    /// }).await);
     /// ```
     #[track_caller]
     pub fn await_complete(&mut self) -> impl Future<Output = ()> {
@@ -214,16 +218,22 @@ impl<T: Debug> Turbine<T> {
     /// If there is one.
     ///
     /// ```
-    /// use corox_core::await_cancellation;
+    /// use corox_core::delay;
     /// use corox_flow::{flow, prelude::*};
     /// use corox_test::{FlowTest, run_test};
+    /// use std::time::Duration;
     ///
-    /// run_test(async |_| {
-    ///     let silent = flow(async |e| {
-    ///         await_cancellation().await;
+    /// run_test(async |t| {
+    ///     let late = flow(async |e| {
+    ///         delay(Duration::from_secs(1)).await;
     ///         e.emit(1).await;
     ///     });
-    ///     silent.test(async |turbine| turbine.expect_no_events().await).await
+    ///     late.test(async |turbine| {
+    ///         turbine.expect_no_events().await;
+    ///         assert!(t.current_time().is_zero());
+    ///         turbine.skip(1).await;
+    ///         turbine.await_complete().await;
+    ///     }).await
     /// });
     /// ```
     #[track_caller]
@@ -255,12 +265,15 @@ impl<T: Debug> Turbine<T> {
     /// use corox_test::{FlowTest, run_test};
     /// use std::time::Duration;
     ///
-    /// run_test(async |_| {
+    /// run_test(async |t| {
     ///     let late = flow(async |e| {
     ///         delay(Duration::from_secs(10)).await;
     ///         e.emit(1).await;
     ///     });
-    ///     late.test(async |turbine| turbine.expect_no_events_for(Duration::from_secs(9)).await).await
+    ///     late.test(async |turbine| {
+    ///         turbine.expect_no_events_for(Duration::from_secs(9)).await;
+    ///         assert_eq!(t.current_time(), Duration::from_secs(9));
+    ///     }).await
     /// });
     /// ```
     #[track_caller]
