@@ -167,7 +167,7 @@ fn links_to_corox_test_are_well_made_and_in_a_snippet() {
             .unwrap_or_else(|| panic!("{address}"));
         let well_made = match label.split_once("::") {
             Some((owner, method)) => page == format!("struct.{owner}.html#method.{method}"),
-            None => ["struct", "fn", "constant"]
+            None => ["struct", "trait", "fn", "constant"]
                 .iter()
                 .any(|kind| page == format!("{kind}.{label}.html")),
         };
