@@ -5,7 +5,7 @@
 //! In the order in which one asks. `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
 //!
 //! - *A flow*: [`Flow`]; [`prelude`] has what its operators need.
-//! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]);
+//! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`], [`BlockOutput`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]);
 //!   [`empty_flow`], [`flow_from_fn`], [`flow_from_async_fn`].
 //! - *From coroutines, callbacks and channels*: [`channel_flow`]; [`callback_flow`] ([`NotAwaitingClose`]); [`ChannelFlows`]
 //!   ([`AlreadyConsumed`]).
@@ -49,7 +49,7 @@ mod transform;
 mod unstarted;
 mod verdict;
 
-pub use block::{Emit, Emitter, flow};
+pub use block::{BlockOutput, Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};
 pub use buffer::{FlowBuffer, FlowOn};
 pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};

@@ -13,9 +13,11 @@ use crate::fusion::Stage;
 
 mod emit_all;
 mod emitter;
+mod output;
 
 pub use emitter::{Emit, Emitter};
 pub(crate) use emitter::{Lent, LentEmitter, with_lent};
+pub use output::BlockOutput;
 
 /// The flow of what a block emits, which is run anew by each collection.
 ///
@@ -61,8 +63,8 @@ pub(crate) use emitter::{Lent, LentEmitter, with_lent};
 /// ```
 pub fn flow<T, R, F>(block: F) -> impl Flow<Item = T>
 where
-    F: AsyncFnOnce(&Emitter<T>) -> R + Clone,
-    R: LaunchOutput,
+    F: AsyncFnOnce(&Emitter<T>) -> R + Clone, // what it captures by `&mut`: a `Cell`, or an atomic
+    R: BlockOutput,
 {
     Block {
         lent: Lent::recipe(move |lent| with_lent(lent, block)),

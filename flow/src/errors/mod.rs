@@ -3,13 +3,13 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use corox_core::{Error, LaunchOutput, Result, Retry, delay};
+use corox_core::{Error, Result, Retry, delay};
 
 use crate::block::with_lent;
 use crate::ending::is_own_cancellation;
 use crate::followed::{End, Followed};
 use crate::transform::{Step, Steps, StepsAsync};
-use crate::{Emitter, Flow, Verdict};
+use crate::{BlockOutput, Emitter, Flow, Verdict};
 
 mod retry;
 
@@ -151,7 +151,7 @@ pub trait FlowErrors: Flow + Sized {
     fn catch<R, F>(self, handler: F) -> impl Flow<Item = Self::Item>
     where
         F: AsyncFnOnce(Error, &Emitter<Self::Item>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         let applies = |end: &End| match &end.result {
             Ok(()) => false,

@@ -1,10 +1,10 @@
 //! [`FlowLifecycle`]: operators that run something before, after or in place of the items.
 
-use corox_core::{Error, LaunchOutput, Result};
+use corox_core::{Error, Result};
 
 use crate::block::with_lent;
 use crate::followed::{End, Followed};
-use crate::{Emitter, Flow};
+use crate::{BlockOutput, Emitter, Flow};
 
 mod on_completion;
 mod on_completion_async;
@@ -91,7 +91,7 @@ pub trait FlowLifecycle: Flow + Sized {
     fn on_start<R, F>(self, block: F) -> impl Flow<Item = Self::Item>
     where
         F: AsyncFnOnce(&Emitter<Self::Item>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         OnStart::new(move |lent| with_lent(lent, block), self)
     }
@@ -114,7 +114,7 @@ pub trait FlowLifecycle: Flow + Sized {
     fn on_empty<R, F>(self, block: F) -> impl Flow<Item = Self::Item>
     where
         F: AsyncFnOnce(&Emitter<Self::Item>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         let applies = |end: &End| end.result.is_ok() && !end.emitted;
         Followed::new(self, applies, move |_, lent| with_lent(lent, block))
@@ -187,7 +187,7 @@ pub trait FlowLifecycle: Flow + Sized {
     fn on_completion_async<R, F>(self, handler: F) -> impl Flow<Item = Self::Item>
     where
         F: AsyncFnOnce(Completion, &Emitter<Self::Item>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         OnCompletionAsync::new(self, move |completion, lent| {
             with_lent(lent, async move |emitter: &Emitter<Self::Item>| {

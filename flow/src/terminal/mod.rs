@@ -5,10 +5,10 @@ use std::future::Future;
 use std::hash::Hash;
 use std::ops::ControlFlow;
 
-use corox_core::{CoroutineScope, Error, Job, LaunchOutput, Result};
+use corox_core::{CoroutineScope, Error, Job, Result};
 use futures_util::Sink;
 
-use crate::Flow;
+use crate::{BlockOutput, Flow};
 
 mod collect;
 mod collect_latest;
@@ -79,8 +79,8 @@ pub trait FlowCollect: Flow + Sized {
     #[must_use = "the flow does not run until this is awaited"]
     fn collect<R, F>(self, action: F) -> impl Future<Output = Result<()>>
     where
-        F: AsyncFnOnce(Self::Item) -> R + Clone,
-        R: LaunchOutput,
+        F: AsyncFnOnce(Self::Item) -> R + Clone, // what it captures by `&mut`: a `Mutex`, or `for_each`
+        R: BlockOutput,
     {
         Run::new(self, Collect::new(move |item| action.clone()(item)))
     }
@@ -127,8 +127,8 @@ pub trait FlowCollect: Flow + Sized {
     #[must_use = "the flow does not run until this is awaited"]
     fn collect_latest<R, F>(self, action: F) -> impl Future<Output = Result<()>>
     where
-        F: AsyncFnOnce(Self::Item) -> R + Clone,
-        R: LaunchOutput,
+        F: AsyncFnOnce(Self::Item) -> R + Clone, // what it captures by `&mut`: a `Mutex`, or `for_each`
+        R: BlockOutput,
     {
         collect_latest(self, move |item| action.clone()(item))
     }
@@ -317,7 +317,7 @@ pub trait FlowCollect: Flow + Sized {
     fn collect_indexed<R, F>(self, action: F) -> impl Future<Output = Result<()>>
     where
         F: AsyncFnOnce(u64, Self::Item) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         let mut next = 0;
         let action = move |item| {

@@ -2,9 +2,7 @@
 
 use std::future::Future;
 
-use corox_core::LaunchOutput;
-
-use crate::{Emitter, Flow};
+use crate::{BlockOutput, Emitter, Flow};
 
 mod chunked;
 mod distinct;
@@ -31,7 +29,8 @@ use crate::unstarted::Remembered;
 /// The operators that make other items of items, one by one.
 ///
 /// Closures that suspend are bound by `AsyncFnOnce + Clone` and cloned for each item: have them capture references or `Arc`s. All
-/// closures are cloned with the flow, so that each collection has its own.
+/// closures are cloned with the flow, so that each collection has its own. One that captures a local by `&mut` is therefore refused:
+/// have it capture a `Cell`, a `Mutex` or an atomic; of the terminal operators `for_each` and `fold` take such a closure.
 ///
 /// ```
 /// use corox_flow::{flow_of, prelude::*};
@@ -59,7 +58,7 @@ pub trait FlowTransform: Flow + Sized {
     /// ```
     fn map<R, F>(self, f: F) -> Map<Self, F>
     where
-        F: FnMut(Self::Item) -> R + Clone,
+        F: FnMut(Self::Item) -> R + Clone, // what it captures by `&mut`: a `Cell`, or a `fold` in its place
     {
         Map::new(self, f)
     }
@@ -647,7 +646,7 @@ pub trait FlowTransform: Flow + Sized {
     fn transform<T, R, F>(self, f: F) -> impl Flow<Item = T>
     where
         F: AsyncFnOnce(Self::Item, &Emitter<T>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         emitting(self, f)
     }
