@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use corox_core::{
     Error, Job, OrFail, Retry, catch_cancellation, delay, ensure_active, non_cancellable,
-    run_blocking, yield_now,
+    run_blocking,
 };
 use corox_flow::{Emitter, Flow, channel_flow, flow, flow_of, prelude::*};
 use corox_test::run_test;
@@ -198,35 +198,42 @@ fn a_handler_is_cancelled_with_its_coroutine() {
 /// F-11: the coroutines of what has failed have ended before anything follows.
 #[test]
 fn what_follows_waits_for_coroutines_above() {
+    for pull in [false, true] {
+        what_follows_waits(pull);
+    }
+}
+
+fn what_follows_waits(pull: bool) {
     run_test(async |t| {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (of_child, of_flow) = (log.clone(), log.clone());
-        let failing = channel_flow(async move |scope| {
+        let producing = channel_flow(async move |scope| {
             let log = of_child.clone();
-            scope.launch(async move {
-                let _ = catch_cancellation(std::future::pending::<()>()).await;
-                let _ = non_cancellable(async |_| {
-                    delay(Duration::from_secs(1)).await;
-                    Ok(())
-                })
-                .await;
-                log.lock().unwrap().push("child has left");
-            });
-            yield_now().await; // so that it begins
             let _ = scope.send(1).await;
-            Err(Error::msg("no"))
+            let _ = catch_cancellation(std::future::pending::<()>()).await;
+            let _ = non_cancellable(async |_| {
+                delay(Duration::from_secs(1)).await;
+                Ok(())
+            })
+            .await;
+            log.lock().unwrap().push("producer has left");
         });
+        let failing = producing.try_map(|_| Err::<u32, _>(Error::msg("no")));
         let all = failing
             .retry_when(async |_, attempt, _| {
                 of_flow.lock().unwrap().push("retry");
                 attempt < 1
             })
             .catch(async |_, _| of_flow.lock().unwrap().push("catch"));
-        all.run().await?;
+        if pull {
+            pulled(all).run().await?;
+        } else {
+            all.run().await?;
+        }
         let expected = [
-            "child has left",
+            "producer has left",
             "retry",
-            "child has left",
+            "producer has left",
             "retry",
             "catch",
         ];
@@ -415,6 +422,10 @@ fn what_has_ended_has_ended() {
     );
     ended(failing.clone().on_completion(|_| ()));
     ended(failing.clone().on_completion_async(async |_, _| ()));
+    ended(failing.clone().on_completion_async(async |_, e| {
+        e.emit(1).await;
+        unreachable!("it cannot emit after a failure");
+    }));
     ended(failing.clone().chunked(2));
     ended(flow_of([1, 2, 3]).chunked(2));
     ended(flow_of([1]).on_empty(async |_| ()));

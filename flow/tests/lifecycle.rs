@@ -366,29 +366,37 @@ fn a_panic_tells_it() {
 /// F-11: the coroutines above have ended when it is told that the flow has.
 #[test]
 fn it_is_told_when_coroutines_above_have_ended() {
+    for pull in [false, true] {
+        told_when_they_have_ended(pull);
+    }
+}
+
+fn told_when_they_have_ended(pull: bool) {
     run_test(async |t| {
         let log = Arc::new(Mutex::new(Vec::new()));
         let of_child = log.clone();
-        let failing = channel_flow(async move |scope| {
+        let producing = channel_flow(async move |scope| {
             let log = of_child.clone();
-            scope.launch(async move {
-                let _ = catch_cancellation(std::future::pending::<()>()).await;
-                let _ = non_cancellable(async |_| {
-                    delay(Duration::from_secs(1)).await;
-                    Ok(())
-                })
-                .await;
-                log.lock().unwrap().push("child has left".to_owned());
-            });
-            yield_now().await; // so that it begins
             let _ = scope.send(1).await;
-            Err(Error::msg("no"))
+            let _ = catch_cancellation(std::future::pending::<()>()).await;
+            let _ = non_cancellable(async |_| {
+                delay(Duration::from_secs(1)).await;
+                Ok(())
+            })
+            .await;
+            log.lock().unwrap().push("producer has left".to_owned());
         });
+        let failing = producing.try_map(|_| Err::<u32, _>(Error::msg("no")));
         let told = failing
             .on_completion(|end| log.lock().unwrap().push(told(&end)))
             .on_empty(async |_| ());
-        assert!(told.run().await.is_err());
-        assert_eq!(*log.lock().unwrap(), ["child has left", "failed: no"]);
+        let ended = if pull {
+            pulled(told).run().await
+        } else {
+            told.run().await
+        };
+        assert!(ended.is_err());
+        assert_eq!(*log.lock().unwrap(), ["producer has left", "failed: no"]);
         assert_eq!(t.current_time(), Duration::from_secs(1));
     });
 }

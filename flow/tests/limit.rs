@@ -5,7 +5,10 @@ mod support;
 
 use std::cell::RefCell;
 use std::future::pending;
+use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use corox_core::{Error, Job, delay, run_blocking};
@@ -110,6 +113,37 @@ fn take_while_drops_what_is_above_at_the_first_other_one() {
     for seen in logs(&log, numbers(&log).take_while_async(async |n| *n < 2)) {
         assert_eq!(seen, expected);
     }
+}
+
+/// F-6: when the end is told, what is above has gone, though the rest of the flow is still there.
+#[test]
+fn an_early_end_drops_what_is_above_by_itself() {
+    fn check<S: Flow<Item = u32>>(log: &Log, flow: S) {
+        for pull in [false, true] {
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut flow = pin!(flow.clone());
+            if pull {
+                while let Poll::Ready(Ok(Some(_))) = flow.as_mut().poll_next(&mut cx) {}
+            } else {
+                let ended = flow
+                    .as_mut()
+                    .poll_each(&mut cx, &mut |_| ControlFlow::Continue(()));
+                assert!(matches!(ended, Poll::Ready(Ok(ControlFlow::Continue(())))));
+            }
+            assert_eq!(log.take().pop().as_deref(), Some("dropped"));
+        }
+    }
+    let log = Log::default();
+    check(&log, numbers(&log).take(2));
+    check(&log, numbers(&log).take_while(|n| *n < 2));
+    check(&log, numbers(&log).take_while_async(async |n| *n < 2));
+    check(
+        &log,
+        numbers(&log).transform_while(async |n, e| {
+            e.emit(n).await;
+            n < 2
+        }),
+    );
 }
 
 /// The predicate is not asked any more after its first `false`.

@@ -146,6 +146,27 @@ fn scan_gives_its_initial_value_first() {
     );
 }
 
+/// Nor does a buffer above begin while the initial value is processed; after that it goes on as ever.
+#[test]
+fn scan_starts_a_buffer_after_its_initial_value() {
+    let log = run_blocking(async |_| {
+        let log = Mutex::new(Vec::new());
+        let note = |text: String| log.lock().unwrap().push(text);
+        let numbers = (1..=2).into_flow().on_each(|n| note(format!("emit {n}")));
+        let sums = numbers.buffer(4).scan(0, |sum, n| sum + n);
+        sums.collect(async |n| {
+            pause().await;
+            note(format!("see {n}"));
+        })
+        .await?;
+        Ok(log.into_inner().unwrap())
+    });
+    assert_eq!(
+        log.unwrap(),
+        ["see 0", "emit 1", "emit 2", "see 1", "see 3"]
+    );
+}
+
 /// The row `filterIsInstance`.
 #[test]
 fn filter_map_by_type() {

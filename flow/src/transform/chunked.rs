@@ -76,13 +76,13 @@ impl<S: Flow> Flow for Chunked<S> {
                         return Poll::Ready(Ok(Some(full)));
                     }
                 }
-                Ok(None) => break Ok(this.chunk.get().take()),
+                Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
-        *this.chunk.get() = None;
         this.upstream.set(None);
-        Poll::Ready(ended)
+        let left = this.chunk.get().take();
+        Poll::Ready(ended.map(|()| left))
     }
 
     #[inline]
