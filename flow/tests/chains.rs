@@ -321,3 +321,38 @@ proptest! {
         }
     }
 }
+
+/// Stages that give each item as it is.
+const THROUGH: [fn(LocalBoxFlow<'static, u32>) -> LocalBoxFlow<'static, u32>; 9] = [
+    |flow| flow.map(|n| n).boxed_local(),
+    |flow| flow.filter_async(async |_| true).boxed_local(),
+    |flow| flow.transform(async |n, e| e.emit(n).await).boxed_local(),
+    |flow| flow.take_while(|_| true).boxed_local(),
+    |flow| flow.catch(async |_, _| ()).boxed_local(),
+    |flow| flow.retry(1, |_| true).boxed_local(),
+    |flow| flow.on_start(async |_| ()).boxed_local(),
+    |flow| flow.on_completion(|_| ()).boxed_local(),
+    |flow| flow.on_completion_async(async |_, _| ()).boxed_local(),
+];
+
+/// A thousand stages in boxes, on the stack of a thread of a test, which has 2 MB.
+#[test]
+fn a_thousand_stages_in_boxes() {
+    let stages = THROUGH.iter().cycle().take(1000);
+    let source = (0..100).into_flow().boxed_local();
+    let flow = stages.fold(source, |flow, stage| stage(flow));
+    let items: Vec<u32> = (0..100).collect();
+    assert_eq!(all(flow.clone()), items);
+    assert_eq!(all(pulled(flow).boxed_local()), items);
+}
+
+/// Items do not grow the stack, nor what is left of them the heap.
+#[test]
+fn a_million_items() {
+    let source = (0..1_000_000).into_flow().boxed_local();
+    let flow = THROUGH.iter().fold(source, |flow, stage| stage(flow));
+    for flow in [flow.clone(), pulled(flow).boxed_local()] {
+        let count = futures::executor::block_on(flow.count());
+        assert_eq!(count.unwrap(), 1_000_000);
+    }
+}

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use corox_core::{
-    Dispatcher, Error, Job, catch_cancellation, delay, non_cancellable, run_blocking, yield_now,
+    Dispatcher, Error, FinallyExt, Job, catch_cancellation, delay, non_cancellable, run_blocking,
+    yield_now,
 };
 use corox_flow::{Completion, Flow, channel_flow, empty_flow, flow, flow_of, prelude::*};
 use corox_test::run_test;
@@ -298,6 +299,35 @@ fn on_completion_async_of_an_early_end() {
     for seen in logs(&log, emits.take(1)) {
         assert_eq!(seen, ["started", "1", "dropped", "cancelled", "end"]);
     }
+}
+
+/// What has to suspend even at a drop: a cleanup that is launched, and which the coroutine waits for.
+#[test]
+fn a_cleanup_that_suspends_survives_an_early_end() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let closed = log.clone();
+    run_test(async |t| {
+        let lines = flow(async move |e| {
+            let log = closed.clone();
+            let reading = async {
+                for n in 0.. {
+                    e.emit(n).await;
+                }
+            };
+            let close = move || async move {
+                delay(Duration::from_secs(1)).await;
+                log.lock().unwrap().push("closed");
+            };
+            reading.finally_launch(close).await;
+        });
+        let job = t.launch(async move {
+            assert_eq!(lines.first().await?, 0);
+            Ok(())
+        });
+        job.join().await;
+        assert_eq!(t.current_time(), Duration::from_secs(1));
+        assert_eq!(*log.lock().unwrap(), ["closed"]);
+    });
 }
 
 /// The coroutine that collects is cancelled: both are told, in it.

@@ -107,7 +107,7 @@ fn while_a_closure_waits() {
         (
             "emit_all",
             boxed(flow(async |e| {
-                e.emit_all(it().on_each_async(async |_| delay(SLOW).await))
+                e.emit_all(buffered().on_each_async(async |_| delay(SLOW).await))
                     .await
             })),
         ),
@@ -164,16 +164,17 @@ fn while_what_is_behind_waits() {
         // In blocks of their own.
         (
             "of on_start",
-            boxed(corox_flow::empty_flow().on_start(async |e| e.emit_all(it()).await)),
+            boxed(corox_flow::empty_flow().on_start(async |e| e.emit_all(buffered()).await)),
         ),
         (
             "of on_empty",
-            boxed(corox_flow::empty_flow().on_empty(async |e| e.emit_all(it()).await)),
+            boxed(corox_flow::empty_flow().on_empty(async |e| e.emit_all(buffered()).await)),
         ),
         (
             "of the end",
             boxed(
-                corox_flow::empty_flow().on_completion_async(async |_, e| e.emit_all(it()).await),
+                corox_flow::empty_flow()
+                    .on_completion_async(async |_, e| e.emit_all(buffered()).await),
             ),
         ),
     ];
