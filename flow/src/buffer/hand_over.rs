@@ -64,6 +64,12 @@ impl<T> HandOver<T> {
         self.overflow == BufferOverflow::Suspend
     }
 
+    /// For so many items there is room at least, until more are published.
+    pub(super) fn room(&self) -> usize {
+        let state = self.state.lock();
+        state.limit(self.room).saturating_sub(state.queue.len())
+    }
+
     /// Before a batch is published for which there may be no room.
     pub(super) fn register_producer(&self, waker: &Waker) {
         self.producer.register(waker);
@@ -139,6 +145,10 @@ impl<T> HandOver<T> {
 }
 
 impl<T> State<T> {
+    fn limit(&self, room: usize) -> usize {
+        room.saturating_add(usize::from(self.asked))
+    }
+
     fn add(
         &mut self,
         batch: &mut VecDeque<T>,
@@ -147,11 +157,17 @@ impl<T> State<T> {
         overflow: BufferOverflow,
     ) -> Published {
         let asked = usize::from(self.asked);
-        let limit = room.saturating_add(asked);
+        let limit = self.limit(room);
         let queue = &mut self.queue;
         let free = limit.saturating_sub(queue.len());
-        if queue.is_empty() && batch.len() <= free {
+        if queue.is_empty() && overflow == BufferOverflow::Suspend {
             std::mem::swap(queue, batch);
+            // The one that waits, at most.
+            while queue.len() > free {
+                if let Some(item) = queue.pop_back() {
+                    batch.push_front(item);
+                }
+            }
         } else {
             queue.extend(batch.drain(..free.min(batch.len())));
             match overflow {

@@ -13,7 +13,7 @@ use crate::Flow;
 use crate::fusion::{Producer, Settings, Stage};
 
 /// So many items without a wait, and whoever collects has its turn.
-const ITEMS_A_TURN: u32 = 128;
+const ITEMS_A_TURN: usize = 128;
 
 pin_project! {
     /// The flow of `buffer` and `conflate`, and of the operators that buffer by themselves.
@@ -93,50 +93,66 @@ impl<S: Flow> Buffer<S> {
         let Some(upstream) = this.upstream.as_mut().as_pin_mut() else {
             return Stopped::Itself;
         };
-        let (queue, overflow) = (this.queue, *this.overflow);
-        let limit = this.room.saturating_add(asked);
+        let (queue, limit) = (this.queue, this.room.saturating_add(asked));
+        // One closure a policy, and one counter: this is what an item costs.
         let mut left = ITEMS_A_TURN;
-        let mut stopped = Stopped::Itself;
-        if overflow == BufferOverflow::Suspend && queue.len() > limit {
-            return Stopped::Full;
-        }
-        let mut sink = |item| {
-            match overflow {
-                BufferOverflow::Suspend => {
+        let is_one = *this.room == 1;
+        let polled = match this.overflow {
+            BufferOverflow::Suspend => {
+                if queue.len() > limit {
+                    return Stopped::Full;
+                }
+                left = left.min((limit - queue.len()).saturating_add(1));
+                upstream.poll_each(cx, &mut |item| {
                     queue.push_back(item);
-                    if queue.len() > limit {
-                        stopped = Stopped::Full;
-                        return ControlFlow::Break(());
-                    }
-                }
-                BufferOverflow::DropOldest => {
-                    if queue.len() >= limit {
-                        // The first one is whoever's has asked.
-                        drop(queue.remove(asked));
-                    }
+                    more(&mut left)
+                })
+            }
+            BufferOverflow::DropOldest => upstream.poll_each(cx, &mut |item| {
+                if queue.len() < limit {
+                    queue.push_back(item);
+                } else if let (true, Some(only)) = (is_one, queue.back_mut()) {
+                    *only = item;
+                } else {
+                    // The first one is whoever's has asked.
+                    drop(queue.remove(asked));
                     queue.push_back(item);
                 }
-                BufferOverflow::DropLatest => {
-                    if queue.len() < limit {
-                        queue.push_back(item);
-                    }
+                more(&mut left)
+            }),
+            BufferOverflow::DropLatest => upstream.poll_each(cx, &mut |item| {
+                if queue.len() < limit {
+                    queue.push_back(item);
                 }
-            }
-            left -= 1;
-            if left == 0 {
-                stopped = Stopped::Turn;
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
+                more(&mut left)
+            }),
         };
-        match upstream.poll_each(cx, &mut sink) {
-            Poll::Pending | Poll::Ready(Ok(ControlFlow::Break(()))) => {}
+        match polled {
+            Poll::Pending => Stopped::Itself,
+            Poll::Ready(Ok(ControlFlow::Break(()))) => {
+                if *this.overflow == BufferOverflow::Suspend && queue.len() > limit {
+                    Stopped::Full
+                } else {
+                    Stopped::Turn
+                }
+            }
             Poll::Ready(ended) => {
                 *this.failed = ended.err();
                 this.upstream.set(None);
+                Stopped::Itself
             }
         }
-        stopped
+    }
+}
+
+/// Counts an item.
+#[inline]
+fn more(left: &mut usize) -> ControlFlow<()> {
+    *left -= 1;
+    if *left == 0 {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
     }
 }
 

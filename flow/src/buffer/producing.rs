@@ -84,8 +84,14 @@ impl<S: Flow> Future for Producing<S> {
         let lossless = this.over.is_lossless();
         let mut left = BATCH;
         let mut waits = false;
+        let mut gathers = false;
+        if !batch.is_empty() && this.source.is_some() {
+            // One has waited for room. What has room behind it goes with it.
+            *this.room = this.over.room();
+            gathers = *this.room > 0;
+        }
         loop {
-            if !batch.is_empty() {
+            if !batch.is_empty() && !std::mem::take(&mut gathers) {
                 if lossless && batch.len() > *this.room {
                     this.over.register_producer(cx.waker());
                 }
@@ -113,19 +119,21 @@ impl<S: Flow> Future for Producing<S> {
             }
             // The item after the last one that has room waits in the batch, and its emit with it.
             let most = match lossless {
-                true => this.room.saturating_add(1).min(left),
+                true => (this.room.saturating_add(1) - batch.len()).min(left),
                 false => left,
             };
+            let mut wanted = most;
             let mut sink = |item| {
                 batch.push_back(item);
-                if batch.len() == most {
+                wanted -= 1;
+                if wanted == 0 {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
             };
             let poll = || children.of(|| source.poll_each(cx, &mut sink));
             let polled = catch_unwind(AssertUnwindSafe(poll));
-            left -= batch.len();
+            left -= most - wanted;
             match polled {
                 Ok(Poll::Pending) => waits = true,
                 Ok(Poll::Ready(Ok(ControlFlow::Break(())))) => {}
