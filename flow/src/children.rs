@@ -1,6 +1,6 @@
 //! The coroutines that a collection has started.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,13 +8,32 @@ use std::task::{Context, Poll};
 use corox_core::{Job, join_all};
 
 thread_local! {
-    /// Those that were started in the poll that is running; `None` outside of [`Children::of`].
-    static STARTED: RefCell<Option<Vec<Job>>> = const { RefCell::new(None) };
+    static NOW: Now = const {
+        Now {
+            depth: Cell::new(0),
+            count: Cell::new(0),
+        }
+    };
+    /// Those that were started in the polls that are running, the innermost last.
+    static STARTED: RefCell<Vec<Job>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What every poll looks at; it has no destructor, and so costs little.
+struct Now {
+    /// How many [`Children::of`] are running.
+    depth: Cell<usize>,
+    /// How many coroutines are in [`STARTED`].
+    count: Cell<usize>,
 }
 
 /// A coroutine that belongs to the collection that is being polled: who runs that waits for it.
 pub(crate) fn started(job: Job) {
-    STARTED.with_borrow_mut(|jobs| jobs.as_mut().map(|jobs| jobs.push(job)));
+    NOW.with(|now| {
+        if now.depth.get() > 0 {
+            STARTED.with_borrow_mut(|started| started.push(job));
+            now.count.set(now.count.get() + 1);
+        }
+    });
 }
 
 /// The coroutines that were started while a flow was polled. Whoever ends that flow waits for them (F-11, F-12): to drop it cancels
@@ -30,26 +49,36 @@ impl Children {
     /// Runs `poll`; what it starts belongs here, and not to whoever polls this.
     #[inline]
     pub(crate) fn of<R>(&mut self, poll: impl FnOnce() -> R) -> R {
-        /// Puts back what belongs to whoever polls this, on unwinding, too.
-        struct Outer<'a> {
+        /// Takes what is this one's, on unwinding, too.
+        struct Inner<'a> {
             children: &'a mut Children,
-            outer: Option<Vec<Job>>,
+            now: &'a Now,
+            before: usize,
         }
-        impl Drop for Outer<'_> {
+        impl Drop for Inner<'_> {
             #[inline]
             fn drop(&mut self) {
-                let outer = std::mem::take(&mut self.outer);
-                let own = STARTED.with(|started| started.replace(outer));
-                if let Some(own) = own.filter(|own| !own.is_empty()) {
-                    self.children.jobs.extend(own);
+                self.now.depth.set(self.now.depth.get() - 1);
+                if self.now.count.get() > self.before {
+                    self.children.take(self.now, self.before);
                 }
             }
         }
-        let _outer = Outer {
-            outer: STARTED.with(|started| started.replace(Some(Vec::new()))),
-            children: self,
-        };
-        poll()
+        NOW.with(|now| {
+            let _inner = Inner {
+                children: self,
+                now,
+                before: now.count.get(),
+            };
+            now.depth.set(now.depth.get() + 1);
+            poll()
+        })
+    }
+
+    #[cold]
+    fn take(&mut self, now: &Now, before: usize) {
+        STARTED.with_borrow_mut(|started| self.jobs.extend(started.drain(before..)));
+        now.count.set(before);
     }
 
     /// Waits until all of them have ended. The flow was dropped before, so that they are cancelled or about to end.
@@ -80,13 +109,8 @@ impl Children {
 impl Drop for Children {
     #[inline]
     fn drop(&mut self) {
-        if !self.jobs.is_empty() {
-            let jobs = std::mem::take(&mut self.jobs);
-            // On a thread that ends nobody polls any more.
-            let _ = STARTED.try_with(|started| {
-                let mut started = started.borrow_mut();
-                started.as_mut().map(|started| started.extend(jobs))
-            });
+        for job in self.jobs.drain(..) {
+            started(job);
         }
     }
 }
