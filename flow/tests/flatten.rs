@@ -36,7 +36,7 @@ impl Drop for Says {
     }
 }
 
-fn never<T>() -> impl Flow<Item = T> + Clone {
+fn never<T>() -> impl Flow<Item = T> {
     flow(async |_| pending::<()>().await)
 }
 
@@ -448,8 +448,7 @@ fn panics_at(f: impl FnOnce() + Send + 'static) -> u32 {
         }));
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
         assert!(panicked.is_err());
-        let seen = *seen.lock().unwrap();
-        seen
+        *seen.lock().unwrap()
     });
     thread.join().unwrap()
 }
