@@ -152,6 +152,14 @@ pub trait Flow: Clone {
         let _ = cx;
     }
 
+    /// Whether the item for which a sink has given `Break` counts for nothing any more, since `poll_progress` has dropped what was emitting
+    /// it: for a buffer in which it waits. Says so once.
+    #[doc(hidden)]
+    #[inline]
+    fn takes_back(self: Pin<&mut Self>) -> bool {
+        false
+    }
+
     /// Takes over what the stage after this one was asked to do, if this one can; F-18, F-44. Before the first poll.
     #[doc(hidden)]
     #[inline]

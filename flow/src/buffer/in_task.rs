@@ -214,16 +214,30 @@ impl<S: Flow> Flow for Buffer<S> {
 
     #[inline]
     fn poll_progress(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        if self.settings.is_some() {
+        if self.settings.is_none() {
+            if let Some(upstream) = self.project().upstream.as_pin_mut() {
+                upstream.poll_progress(cx);
+            }
+            return;
+        }
+        for _ in 0..ITEMS_A_TURN {
             match self.as_mut().pump(cx, 0) {
                 Stopped::Itself => return,
-                Stopped::Turn => return cx.waker().wake_by_ref(),
+                Stopped::Turn => break,
                 Stopped::Full => {}
             }
+            let mut this = self.as_mut().project();
+            let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
+                return;
+            };
+            upstream.as_mut().poll_progress(cx);
+            // The last one waits to get in, and there is room for another one if it does not any more.
+            if !upstream.takes_back() {
+                return;
+            }
+            drop(this.queue.pop_back());
         }
-        if let Some(upstream) = self.project().upstream.as_pin_mut() {
-            upstream.poll_progress(cx);
-        }
+        cx.waker().wake_by_ref();
     }
 
     fn fuse(&mut self, stage: &Stage) -> bool {

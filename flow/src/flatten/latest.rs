@@ -37,6 +37,10 @@ pin_project! {
         next: Option<S::Item>,
         // To be told when the children have gone.
         failed: Option<Error>,
+        // The one that runs waits where it emits, for whoever collects had enough.
+        broke: bool,
+        // It was dropped there.
+        takes_back: bool,
     }
 }
 
@@ -49,6 +53,8 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Latest<S, I, F> {
             children: Children::default(),
             next: None,
             failed: None,
+            broke: false,
+            takes_back: false,
         }
     }
 }
@@ -62,6 +68,8 @@ impl<S: Flow, I, F: Clone> Clone for Latest<S, I, F> {
             children: Children::default(),
             next: None,
             failed: None,
+            broke: false,
+            takes_back: false,
         }
     }
 }
@@ -165,6 +173,7 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
             return self.poll_failed(cx);
         }
         let mut this = self.as_mut().project();
+        *this.broke = false;
         let (mut inner, children, next, f) = (this.inner, this.children, this.next, this.f);
         let waker = cx.waker();
         // What the last poll has left. The source comes first: what runs for an old item is not to win over a new one.
@@ -223,7 +232,10 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
         }
         ended |= this.upstream.is_none();
         match ran {
-            Ran::Broke => Poll::Ready(Ok(ControlFlow::Break(()))),
+            Ran::Broke => {
+                *this.broke = inner.is_some();
+                Poll::Ready(Ok(ControlFlow::Break(())))
+            }
             Ran::Failed(error) => {
                 self.as_mut().fail(error);
                 self.poll_failed(&mut cx)
@@ -252,6 +264,7 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
             if this.next.is_some() {
                 if inner.is_some() {
                     children.of(|| inner.set(None));
+                    *this.takes_back |= std::mem::take(this.broke);
                 }
                 if children.poll_left(cx).is_pending() {
                     if let Some(upstream) = this.upstream.as_pin_mut() {
@@ -277,5 +290,8 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
             }
         }
         cx.waker().wake_by_ref();
+    }
+    fn takes_back(self: Pin<&mut Self>) -> bool {
+        std::mem::take(self.project().takes_back)
     }
 }
