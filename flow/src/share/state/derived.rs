@@ -260,13 +260,18 @@ where
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>>> {
         for _ in 0..LOOKS_A_TURN {
-            match self.states.poll_changes(&mut self.latest, cx) {
-                Poll::Ready(Ok(Some(()))) => {}
+            let waits = match self.states.poll_changes(&mut self.latest, cx) {
+                Poll::Ready(Ok(Some(()))) => false,
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                // What is made of no states at all has a value, too.
+                Poll::Pending if self.last.is_none() => true,
                 Poll::Pending => return Poll::Pending,
-            }
+            };
             let Some(values) = S::values(&self.latest) else {
+                if waits {
+                    return Poll::Pending;
+                }
                 continue;
             };
             let value = (self.f)(values);
