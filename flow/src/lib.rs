@@ -21,7 +21,7 @@
 //! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`] ([`AlreadyCollected`]).
 //! - *For many collectors*: [`SharedFlow`], [`MutableSharedFlow`] ([`SharedFlowBuilder`]); [`StateFlow`], [`MutableStateFlow`], derived
 //!   ones by [`combine_states`] ([`States`]). [`FlowShare`] makes them of other flows ([`SharingStarted`], [`SharingPolicy`],
-//!   [`SharingCommand`], [`NoFirstValue`]) and has what is for them alone ([`HotFlow`]).
+//!   [`SharingCommand`]) and has what is for them alone ([`HotFlow`]).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -61,9 +61,8 @@ pub use flow::Flow;
 pub use lifecycle::{Completion, FlowLifecycle};
 pub use limit::{FlowLimit, Take};
 pub use share::{
-    FlowShare, HotFlow, MutableSharedFlow, MutableStateFlow, NoFirstValue, SharedFlow,
-    SharedFlowBuilder, SharingCommand, SharingPolicy, SharingStarted, StateFlow, States,
-    combine_states,
+    FlowShare, HotFlow, MutableSharedFlow, MutableStateFlow, SharedFlow, SharedFlowBuilder,
+    SharingCommand, SharingPolicy, SharingStarted, StateFlow, States, combine_states,
 };
 pub use source::{IntoFlow, IterFlow, empty_flow, flow_from_async_fn, flow_from_fn, flow_of};
 pub use terminal::{FlowCollect, FlowFind, FlowFold, MoreThanOne, NoElement};

@@ -10,7 +10,7 @@ use corox_core::{
     coroutine_scope, delay, non_cancellable, yield_now,
 };
 use corox_flow::{
-    Flow, MutableStateFlow, NoFirstValue, SharingCommand, SharingPolicy, SharingStarted, StateFlow,
+    Flow, MutableStateFlow, NoElement, SharingCommand, SharingPolicy, SharingStarted, StateFlow,
     flow, flow_of, prelude::*,
 };
 use corox_test::{EventLog, explore, run_test};
@@ -440,7 +440,7 @@ fn a_state_without_a_first_value() {
 
         coroutine_scope(async |scope| {
             let error = flow_of([0; 0]).state_in_first(&scope).await.unwrap_err();
-            assert!(error.downcast_ref::<NoFirstValue>().is_some());
+            assert!(error.downcast_ref::<NoElement>().is_some());
             assert!(scope.is_active());
             Ok(())
         })

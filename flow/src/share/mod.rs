@@ -15,7 +15,7 @@ mod subscribers;
 
 pub use hot::HotFlow;
 pub use shared::{MutableSharedFlow, SharedFlow, SharedFlowBuilder};
-pub use sharing::{NoFirstValue, SharingCommand, SharingPolicy, SharingStarted};
+pub use sharing::{SharingCommand, SharingPolicy, SharingStarted};
 pub use state::{MutableStateFlow, StateFlow, States, combine_states};
 
 /// The operators that share one collection among many, and those of flows that are shared.
@@ -123,7 +123,7 @@ pub trait FlowShare: Flow + Sized {
     ///
     /// # Errors
     ///
-    /// What this flow fails with before its first item, which fails the scope, too; [`NoFirstValue`] if it ends before, which does not; the
+    /// What this flow fails with before its first item, which fails the scope, too; [`NoElement`](crate::NoElement) if it ends before, which does not; the
     /// cancellation of the scope.
     ///
     /// ```

@@ -30,7 +30,7 @@ use corox_core::error_protocol::failure_at;
 pub struct NoElement(());
 
 impl NoElement {
-    pub(super) fn at(location: &'static Location<'static>) -> Error {
+    pub(crate) fn at(location: &'static Location<'static>) -> Error {
         failure_at(location, NoElement(()))
     }
 }

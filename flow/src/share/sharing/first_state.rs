@@ -1,7 +1,5 @@
 //! A state whose initial value is the first item.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
@@ -10,34 +8,7 @@ use corox_core::{CompletableDeferred, CoroutineScope, CoroutineStart, Result};
 
 use super::configure;
 use crate::share::state::{StateCell, StateFlow};
-use crate::{Flow, FlowCollect};
-
-/// The failure of [`state_in_first`](crate::FlowShare::state_in_first) of a flow that ends without an item.
-///
-/// Kotlin: `NoSuchElementException`.
-///
-/// ```
-/// use corox_core::run_blocking;
-/// use corox_flow::{NoFirstValue, flow_of, prelude::*};
-///
-/// run_blocking(async |scope| {
-///     let error = flow_of([0; 0]).state_in_first(&scope).await.unwrap_err();
-///     assert!(error.downcast_ref::<NoFirstValue>().is_some());
-///     Ok(())
-/// }).unwrap();
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoFirstValue(());
-
-impl fmt::Display for NoFirstValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the flow has ended without a value for the state; `state_in` is given an initial one",
-        )
-    }
-}
-
-impl StdError for NoFirstValue {}
+use crate::{Flow, FlowCollect, NoElement};
 
 #[track_caller]
 pub(in crate::share) fn state_in_first<S>(
@@ -71,7 +42,7 @@ where
                 })
                 .await;
             told.complete(Err(match &ended {
-                Ok(()) => NoFirstValue(()).into(),
+                Ok(()) => NoElement::at(location),
                 Err(error) => error.clone(),
             }));
             ended

@@ -16,7 +16,6 @@ use super::state::{StateCell, StateFlow};
 use crate::Flow;
 use crate::fusion::Settings;
 use coroutine::{Resettable, Sharing};
-pub use first_state::NoFirstValue;
 pub(super) use first_state::state_in_first;
 pub use started::{SharingCommand, SharingPolicy, SharingStarted};
 

@@ -2,7 +2,6 @@
 //!
 //! They keep nothing: the value is computed when it is asked for, and each collection collects the sources.
 
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -278,7 +277,7 @@ where
             if self.last.as_ref() == Some(&value) {
                 continue;
             }
-            drop(mem::replace(&mut self.last, Some(value.clone())));
+            self.last = Some(value.clone());
             return Poll::Ready(Ok(Some(value)));
         }
         cx.waker().wake_by_ref();

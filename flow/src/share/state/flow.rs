@@ -1,7 +1,6 @@
 //! [`StateFlow`]: a value that changes, to be read and collected.
 
 use std::fmt;
-use std::mem;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -215,7 +214,7 @@ impl<T: Clone + PartialEq> Flow for StateFlow<T> {
                 continue;
             }
             let item = T::clone(&value);
-            drop(mem::replace(last, Some(value)));
+            *last = Some(value);
             if sink(item).is_break() {
                 return Poll::Ready(Ok(ControlFlow::Break(())));
             }
