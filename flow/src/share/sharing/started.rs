@@ -22,21 +22,21 @@ use crate::{Flow, StateFlow};
 /// assert_ne!(SharingCommand::Stop, SharingCommand::StopAndResetReplayCache);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[doc(alias = "START")]
+#[doc(alias = "STOP")]
+#[doc(alias = "STOP_AND_RESET_REPLAY_CACHE")]
 pub enum SharingCommand {
     /// To collect the flow that is shared.
     ///
     /// Kotlin: `START`.
-    #[doc(alias = "START")]
     Start,
     /// To end the collection.
     ///
     /// Kotlin: `STOP`.
-    #[doc(alias = "STOP")]
     Stop,
     /// To end the collection and to forget the values: the replay cache is empty, or the state what it was initially.
     ///
     /// Kotlin: `STOP_AND_RESET_REPLAY_CACHE`.
-    #[doc(alias = "STOP_AND_RESET_REPLAY_CACHE")]
     StopAndResetReplayCache,
 }
 
