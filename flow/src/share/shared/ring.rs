@@ -19,33 +19,6 @@ pub(super) struct Ring<T> {
     bits: u32,
 }
 
-/// Blocks that nobody wants any more, to be dropped after the lock.
-#[must_use = "to be dropped after the lock, not under it"]
-pub(super) struct Freed<T> {
-    first: Option<Block<T>>,
-    others: Vec<Block<T>>,
-}
-
-impl<T> Default for Freed<T> {
-    #[inline]
-    fn default() -> Self {
-        Freed {
-            first: None,
-            others: Vec::new(),
-        }
-    }
-}
-
-impl<T> Freed<T> {
-    fn push(&mut self, block: Block<T>) {
-        if self.first.is_none() {
-            self.first = Some(block);
-        } else {
-            self.others.push(block);
-        }
-    }
-}
-
 impl<T> Ring<T> {
     /// For a buffer of `capacity` values.
     pub(super) fn new(capacity: u64) -> Self {
@@ -96,20 +69,18 @@ impl<T> Ring<T> {
         (self.blocks[block].clone(), index, left as usize)
     }
 
-    /// Nobody wants what is before `first`.
+    /// Nobody wants what is before `first`. The blocks are to be dropped after the lock.
     #[inline]
-    pub(super) fn free(&mut self, first: u64, freed: &mut Freed<T>) {
+    pub(super) fn free(&mut self, first: u64, mut freed: impl FnMut(Block<T>)) {
         if first == self.end && mem::needs_drop::<T>() {
             // Of the last block nothing is wanted, though it has room.
-            for block in self.blocks.drain(..) {
-                freed.push(block);
-            }
+            self.blocks.drain(..).for_each(freed);
             self.base = self.end;
             return;
         }
         while first - self.base >= 1 << self.bits {
             if let Some(block) = self.blocks.pop_front() {
-                freed.push(block);
+                freed(block);
             }
             self.base += 1 << self.bits;
         }

@@ -25,7 +25,7 @@ use std::task::Waker;
 use corox_channels::BufferOverflow;
 use corox_core::waiters_protocol::{Claimed, FirstPanic, Key as EmitterKey, Queue, Waiters};
 
-use super::ring::{Freed, Ring};
+use super::ring::{Block, Ring};
 use crate::share::count::CountCell;
 use crate::share::subscribers::{Key, Removed, Subscribers, Woken};
 
@@ -69,9 +69,16 @@ pub(super) struct State<T> {
 #[must_use = "somebody is to be woken"]
 pub(super) struct After<T> {
     woken: Woken,
-    emitters: Vec<Waker>,
-    freed: Freed<T>,
-    discarded: Vec<Option<T>>,
+    /// Of those that were freed.
+    block: Option<Block<T>>,
+    rest: Vec<Rest<T>>,
+}
+
+/// What there is seldom.
+enum Rest<T> {
+    Emitter(Waker),
+    Block(Block<T>),
+    Value(T),
 }
 
 impl<T> Default for After<T> {
@@ -79,9 +86,8 @@ impl<T> Default for After<T> {
     fn default() -> Self {
         After {
             woken: Woken::default(),
-            emitters: Vec::new(),
-            freed: Freed::default(),
-            discarded: Vec::new(),
+            block: None,
+            rest: Vec::new(),
         }
     }
 }
@@ -90,18 +96,35 @@ impl<T> After<T> {
     /// Wakes all, whatever the waker of one of them does, and drops what nobody wants.
     #[inline]
     pub(super) fn finish(self, location: &'static Location<'static>) {
-        if !self.woken.is_empty() || !self.emitters.is_empty() {
-            let mut panics = FirstPanic::default();
-            self.wake(&mut panics, location);
-            panics.resume();
+        if !self.woken.is_empty() || !self.rest.is_empty() {
+            self.finish_all(location);
         }
     }
 
-    fn wake(self, panics: &mut FirstPanic, location: &'static Location<'static>) {
-        for waker in self.emitters {
-            panics.run(location, || waker.wake());
+    #[inline(never)]
+    fn finish_all(self, location: &'static Location<'static>) {
+        let mut panics = FirstPanic::default();
+        for rest in self.rest {
+            match rest {
+                Rest::Emitter(waker) => panics.run(location, || waker.wake()),
+                Rest::Block(block) => panics.run(location, || drop(block)),
+                Rest::Value(value) => panics.run(location, || drop(value)),
+            }
         }
-        self.woken.wake(panics, location);
+        self.woken.wake(&mut panics, location);
+        panics.resume();
+    }
+
+    fn free(&mut self, block: Block<T>) {
+        if self.block.is_none() {
+            self.block = Some(block);
+        } else {
+            self.rest.push(Rest::Block(block));
+        }
+    }
+
+    fn wake_emitter(&mut self, waker: Option<Waker>) {
+        self.rest.extend(waker.map(Rest::Emitter));
     }
 }
 
@@ -178,7 +201,7 @@ impl<T> State<T> {
         if floor > self.floor {
             self.crowds.drain(..(floor - self.floor) as usize);
             self.floor = floor;
-            self.ring.free(floor, &mut after.freed);
+            self.ring.free(floor, |block| after.free(block));
         }
     }
 
@@ -249,9 +272,7 @@ impl<T> State<T> {
                     break;
                 }
                 let in_flight = self.in_flight.take();
-                after
-                    .emitters
-                    .extend(in_flight.and_then(|(_, waker)| waker));
+                after.wake_emitter(in_flight.and_then(|(_, waker)| waker));
             }
             if self.has_subscribers() && !rendezvous && self.is_full() {
                 break;
@@ -264,14 +285,14 @@ impl<T> State<T> {
             if rendezvous {
                 self.in_flight = Some((key, waker));
             } else {
-                after.emitters.extend(waker);
+                after.wake_emitter(waker);
             }
             match value {
                 Some(value) if rendezvous || self.wants() => {
                     self.push(value);
                     pushed = true;
                 }
-                value => after.discarded.push(value),
+                value => after.rest.extend(value.map(Rest::Value)),
             }
         }
         if pushed {
