@@ -29,7 +29,7 @@ impl CountCell {
     }
 
     pub(super) fn one_more(&self) {
-        self.0.change(|count| {
+        self.0.change(|count, _| {
             Some(Arc::new(Count {
                 now: count.now + 1,
                 rises: count.rises + u64::from(count.now == 0),
@@ -38,7 +38,7 @@ impl CountCell {
     }
 
     pub(super) fn one_less(&self) {
-        self.0.change(|count| {
+        self.0.change(|count, _| {
             Some(Arc::new(Count {
                 now: count.now - 1,
                 rises: count.rises,

@@ -62,7 +62,7 @@ impl<T: PartialEq> Target for Resettable<T> {
     fn reset(&self) {
         let initial = &self.initial;
         self.cell
-            .change(|value| (*value != **initial).then(|| initial.clone()));
+            .change(|value, _| (*value != **initial).then(|| initial.clone()));
     }
 }
 

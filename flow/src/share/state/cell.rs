@@ -55,29 +55,31 @@ impl<T> StateCell<T> {
         self.state.lock().value.clone()
     }
 
-    /// Replaces the value by what `next` makes of it, unless that is nothing. May call it more than once; gives the value that was
-    /// replaced, and the one that is there now.
+    /// Replaces the value by what `next` makes of it, unless that is nothing; gives the value before. `next` is called again if the
+    /// value has changed meanwhile, and then given back what it made.
     #[inline]
     pub(in crate::share) fn change(
         &self,
-        mut next: impl FnMut(&T) -> Option<Arc<T>>,
-    ) -> (Arc<T>, Arc<T>) {
+        mut next: impl FnMut(&T, Option<Arc<T>>) -> Option<Arc<T>>,
+    ) -> Arc<T> {
+        let mut made = None;
         loop {
             let (old, version) = {
                 let state = self.state.lock();
                 (state.value.clone(), state.version)
             };
-            let Some(new) = next(&old) else {
-                return (old.clone(), old);
+            let Some(new) = next(&old, made) else {
+                return old;
             };
             let mut state = self.state.lock();
             if state.version != version {
                 // What others have set is not lost.
                 drop(state);
+                made = Some(new);
                 continue;
             }
             state.version += 1;
-            let here = std::mem::replace(&mut state.value, new.clone());
+            let here = std::mem::replace(&mut state.value, new);
             let woken = state.subscribers.wake_all();
             drop(state);
             drop(here);
@@ -86,7 +88,7 @@ impl<T> StateCell<T> {
                 woken.wake(&mut panics, self.location);
                 panics.resume();
             }
-            return (old, new);
+            return old;
         }
     }
 
@@ -107,16 +109,13 @@ impl<T> StateCell<T> {
     {
         let mut held = false;
         let mut value = Some(value);
-        let mut shared: Option<Arc<T>> = None;
-        self.change(|current| {
+        self.change(|current, made| {
             held = expected(current);
-            if !held || shared.as_deref().or(value.as_ref()) == Some(current) {
+            let is_same = made.as_deref().or(value.as_ref()) == Some(current);
+            if !held || is_same {
                 return None;
             }
-            if let Some(value) = value.take() {
-                shared = Some(Arc::new(value));
-            }
-            shared.clone()
+            made.or_else(|| value.take().map(Arc::new))
         });
         held
     }

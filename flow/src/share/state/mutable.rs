@@ -152,7 +152,7 @@ impl<T: Clone + PartialEq> MutableStateFlow<T> {
     /// assert_eq!(state.value(), [1, 2]);
     /// ```
     pub fn update(&self, f: impl FnMut(&T) -> T) {
-        self.change(f);
+        self.change(f, |_| {});
     }
 
     /// As [`update`](MutableStateFlow::update); gives the new value.
@@ -167,7 +167,9 @@ impl<T: Clone + PartialEq> MutableStateFlow<T> {
     /// ```
     #[doc(alias = "updateAndGet")]
     pub fn update_and_get(&self, f: impl FnMut(&T) -> T) -> T {
-        T::clone(&self.change(f).1)
+        let mut made = None;
+        let old = self.change(f, |new| made = Some(new.clone()));
+        T::clone(&made.unwrap_or(old))
     }
 
     /// As [`update`](MutableStateFlow::update); gives the value before.
@@ -183,13 +185,15 @@ impl<T: Clone + PartialEq> MutableStateFlow<T> {
     /// ```
     #[doc(alias = "getAndUpdate")]
     pub fn get_and_update(&self, f: impl FnMut(&T) -> T) -> T {
-        T::clone(&self.change(f).0)
+        T::clone(&self.change(f, |_| {}))
     }
 
-    fn change(&self, mut f: impl FnMut(&T) -> T) -> (Arc<T>, Arc<T>) {
-        self.cell.change(|value| {
-            let new = f(value);
-            (new != *value).then(|| Arc::new(new))
+    /// Gives the value before; `see` is shown what `f` makes.
+    fn change(&self, mut f: impl FnMut(&T) -> T, mut see: impl FnMut(&Arc<T>)) -> Arc<T> {
+        self.cell.change(|value, _| {
+            let new = Arc::new(f(value));
+            see(&new);
+            (*new != *value).then_some(new)
         })
     }
 }
