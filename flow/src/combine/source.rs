@@ -57,40 +57,28 @@ impl<S: Flow> Source<S> {
         }
     }
 
-    /// Runs until its next item, if it has none ahead.
-    #[inline]
-    fn poll_item(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Result<S::Item>> {
-        let mut this = self.as_mut().project();
-        if let Some(ahead) = this.ahead.take() {
-            return Some(ahead);
-        }
-        let flow = this.flow.as_mut().as_pin_mut()?;
-        match flow.poll_next(cx) {
-            Poll::Pending => None,
-            Poll::Ready(Ok(Some(item))) => Some(Ok(item)),
-            Poll::Ready(Ok(None)) => {
-                this.flow.set(None);
-                None
-            }
-            Poll::Ready(Err(error)) => {
-                this.flow.set(None);
-                Some(Err(error))
-            }
-        }
-    }
-
     /// Its part of a round: at most one new item.
     #[inline]
     pub(super) fn poll_update(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         round: &mut Round,
     ) -> Result<()> {
-        let update = self.as_mut().poll_item(cx);
-        let this = self.project();
-        if let Some(item) = update {
-            *this.latest = Some(item?);
-            round.updated = true;
+        let mut this = self.project();
+        if this.ahead.is_some() {
+            if let Some(item) = this.ahead.take() {
+                *this.latest = Some(item?);
+                round.updated = true;
+            }
+        } else if let Some(flow) = this.flow.as_mut().as_pin_mut() {
+            match flow.poll_next(cx)? {
+                Poll::Ready(Some(item)) => {
+                    *this.latest = Some(item);
+                    round.updated = true;
+                }
+                Poll::Ready(None) => this.flow.set(None),
+                Poll::Pending => {}
+            }
         }
         round.absent |= this.latest.is_none();
         round.alive |= this.flow.is_some();
@@ -98,10 +86,21 @@ impl<S: Flow> Source<S> {
     }
 
     /// Goes on while the items before are processed, by one item.
-    #[inline]
-    pub(super) fn poll_ahead(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        let ahead = self.as_mut().poll_item(cx);
-        *self.project().ahead = ahead;
+    pub(super) fn poll_ahead(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let mut this = self.project();
+        let Some(mut flow) = this.flow.as_mut().as_pin_mut() else {
+            return;
+        };
+        if this.ahead.is_some() {
+            flow.poll_progress(cx);
+            return;
+        }
+        match flow.as_mut().poll_next(cx) {
+            Poll::Ready(Ok(Some(item))) => *this.ahead = Some(Ok(item)),
+            Poll::Ready(Ok(None)) => this.flow.set(None),
+            Poll::Ready(Err(error)) => *this.ahead = Some(Err(error)),
+            Poll::Pending => {}
+        }
     }
 
     /// Drops the flow and its items.

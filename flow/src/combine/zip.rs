@@ -42,6 +42,21 @@ impl<T> Ahead<T> {
     }
 }
 
+/// The item that is ahead, or the next. An end that is ahead was looked at before.
+#[inline]
+fn poll_partner<B: Flow>(
+    right: &mut Option<Ahead<B::Item>>,
+    second: Pin<&mut B>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<B::Item>>> {
+    if right.is_some() {
+        if let Some(Ahead::Item(partner)) = right.take() {
+            return Poll::Ready(Ok(Some(partner)));
+        }
+    }
+    second.poll_next(cx)
+}
+
 impl<A: Flow, B: Flow, F> Zip<A, B, F> {
     pub(super) fn new(first: A, second: B, f: F) -> Self {
         Zip {
@@ -142,48 +157,51 @@ where
             return Poll::Ready(Ok(ControlFlow::Continue(())));
         };
         let (left, right, f) = (this.left, this.right, this.f);
-        let waiting = left.take();
-        let waker = cx.waker();
-        // Why the first flow was stopped, if it was.
-        let mut stopped = None;
-        let mut pair = |item| {
-            let partner = match right.take() {
-                Some(ahead) => ahead,
-                None => match second.as_mut().poll_next(&mut Context::from_waker(waker)) {
-                    Poll::Ready(next) => Ahead::of(next),
-                    Poll::Pending => {
-                        *left = Some(item);
-                        stopped = Some(Poll::Pending);
-                        return ControlFlow::Break(());
+        if let Some(item) = left.take() {
+            match poll_partner(right, second.as_mut(), cx) {
+                Poll::Ready(Ok(Some(partner))) => {
+                    if sink(f(item, partner)).is_break() {
+                        return Poll::Ready(Ok(ControlFlow::Break(())));
                     }
-                },
-            };
-            match partner {
-                Ahead::Item(partner) => {
-                    let control = sink(f(item, partner));
-                    if control.is_break() {
-                        stopped = Some(Poll::Ready(Ok(control)));
-                    }
-                    control
                 }
-                Ahead::Ended(ended) => {
-                    stopped = Some(Poll::Ready(ended.map(ControlFlow::Continue)));
+                Poll::Ready(ended) => {
+                    self.end();
+                    return Poll::Ready(ended.map(|_| ControlFlow::Continue(())));
+                }
+                Poll::Pending => {
+                    *left = Some(item);
+                    first.poll_progress(cx);
+                    return Poll::Pending;
+                }
+            }
+        }
+        let waker = cx.waker();
+        // What the second flow has given in place of an item.
+        let mut none = None;
+        // Called in one place, and small: it becomes a part of the loop of the first flow.
+        let mut pair = |item| {
+            let mut cx = Context::from_waker(waker);
+            match poll_partner(right, second.as_mut(), &mut cx) {
+                Poll::Ready(Ok(Some(partner))) => sink(f(item, partner)),
+                other => {
+                    *left = Some(item);
+                    none = Some(other);
                     ControlFlow::Break(())
                 }
             }
         };
         let mut cx = Context::from_waker(waker);
-        let polled = match waiting.map(&mut pair) {
-            Some(ControlFlow::Break(())) => Poll::Pending,
-            _ => first.as_mut().poll_each(&mut cx, &mut pair),
-        };
-        match (stopped, polled) {
+        let polled = first.as_mut().poll_each(&mut cx, &mut pair);
+        match (none, polled) {
             (Some(Poll::Pending), _) => {
                 first.poll_progress(&mut cx);
                 Poll::Pending
             }
-            (Some(Poll::Ready(Ok(ControlFlow::Break(())))), _)
-            | (None, Poll::Ready(Ok(ControlFlow::Break(())))) => {
+            (Some(Poll::Ready(ended)), _) => {
+                self.end();
+                Poll::Ready(ended.map(|_| ControlFlow::Continue(())))
+            }
+            (None, Poll::Ready(Ok(ControlFlow::Break(())))) => {
                 Poll::Ready(Ok(ControlFlow::Break(())))
             }
             (None, Poll::Pending) => {
@@ -193,7 +211,7 @@ where
                     _ => Poll::Pending,
                 }
             }
-            (Some(ended), _) | (None, ended) => {
+            (None, ended) => {
                 self.end();
                 ended
             }
