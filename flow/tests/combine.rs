@@ -4,7 +4,7 @@
 mod support;
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -282,6 +282,37 @@ fn zip_ends_when_either_flow_does() {
         assert_eq!(pairs.to_vec().await?, [(1, 'a'), (2, 'b')]);
         let pairs = flow_of(['a', 'b']).zip(endless, |c, n| (n, c));
         assert_eq!(pairs.to_vec().await?, [(1, 'a'), (2, 'b')]);
+        Ok(())
+    });
+}
+
+/// Both flows go with the end, and not with the flow of the pairs.
+#[test]
+fn zip_drops_both_flows_when_it_ends() {
+    run_test(async |_| {
+        let log = EventLog::new();
+        let guarded = |name: &'static str, count: usize| {
+            let log = log.clone();
+            flow(async move |e| {
+                let _guard = Guard(log, name);
+                for n in 0..count {
+                    e.emit(n).await;
+                }
+                if count > 1 {
+                    pending::<()>().await;
+                }
+            })
+        };
+        for (first, second) in [(1, 2), (2, 1)] {
+            let mut pairs =
+                pin!(guarded("first", first).zip(guarded("second", second), |a, b| a + b));
+            let mut next = async || poll_fn(|cx| pairs.as_mut().poll_next(cx)).await;
+            assert_eq!(next().await?, Some(0));
+            assert_eq!(next().await?, None);
+            let mut dropped = log.take();
+            dropped.sort();
+            assert_eq!(dropped, ["first dropped", "second dropped"]);
+        }
         Ok(())
     });
 }

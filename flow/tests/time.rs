@@ -257,6 +257,57 @@ fn a_failure_while_an_item_is_processed_comes_afterwards() {
     });
 }
 
+/// After its end, and after a failure, each stage gives the end again and again, and the flow above has gone.
+#[test]
+fn the_end_stays_the_end() {
+    async fn ends<S: Flow>(flow: S, fails: bool) -> usize {
+        let mut flow = pin!(flow);
+        let (mut items, mut failures) = (0, 0);
+        for _ in 0..10 {
+            match poll_fn(|cx| flow.as_mut().poll_next(cx)).await {
+                Ok(Some(_)) => items += 1,
+                Ok(None) => break,
+                Err(_) => {
+                    failures += 1;
+                    break;
+                }
+            }
+        }
+        for _ in 0..2 {
+            let next = poll_fn(|cx| {
+                flow.as_mut().poll_progress(cx);
+                flow.as_mut().poll_next(cx)
+            });
+            assert!(matches!(next.await, Ok(None)));
+        }
+        assert_eq!(failures, usize::from(fails));
+        items
+    }
+    run_test(async |t| {
+        let items = || timed(&[(0, 1), (1, 2)], 10);
+        let broken = || {
+            flow(async |e| {
+                e.emit(1).await;
+                delay(ms(1)).await;
+                e.emit(2).await;
+                Err(Error::msg("no"))
+            })
+        };
+        assert_eq!(ends(items().debounce(ms(5)), false).await, 1);
+        assert_eq!(ends(broken().debounce(ms(5)), true).await, 0);
+        assert_eq!(ends(items().sample(ms(5)), false).await, 1);
+        assert_eq!(ends(broken().sample(ms(5)), true).await, 0);
+        assert_eq!(ends(items().timeout(ms(50)), false).await, 2);
+        assert_eq!(ends(broken().timeout(ms(50)), true).await, 2);
+        assert_eq!(ends(items().timeout(ms(5)), true).await, 2);
+        assert_eq!(ends(items().chunked_within(9, ms(5)), false).await, 1);
+        assert_eq!(ends(broken().chunked_within(9, ms(5)), true).await, 0);
+        assert_eq!(ends(items().throttle_first(ms(1)), false).await, 2);
+        assert_eq!(ends(broken().throttle_first(ms(1)), true).await, 2);
+        assert_eq!(t.scheduler().pending_timers(), 0);
+    });
+}
+
 /// F-28: bad arguments are refused where they were written.
 #[test]
 fn bad_arguments_panic() {
