@@ -584,8 +584,11 @@ impl Flow for Script {
     }
 }
 
-/// Runs a flow of scripts tick by tick: its items with their ticks, and the tick at which it ends.
-fn ticked<S: Flow>(clock: &Cell<u32>, flow: S) -> (Vec<(u32, S::Item)>, u32) {
+/// Items with their ticks, and the tick of the end.
+type Ticked<T> = (Vec<(u32, T)>, u32);
+
+/// Runs a flow of scripts tick by tick.
+fn ticked<S: Flow>(clock: &Cell<u32>, flow: S) -> Ticked<S::Item> {
     let mut flow = pin!(flow);
     let mut cx = Context::from_waker(Waker::noop());
     let mut all = Vec::new();
@@ -610,7 +613,7 @@ fn gaps() -> impl Strategy<Value = Gaps> {
 }
 
 /// The rounds of F-25, on lists of ticks.
-fn combined(sources: &[Script]) -> (Vec<(u32, Vec<usize>)>, u32) {
+fn combined(sources: &[Script]) -> Ticked<Vec<usize>> {
     let end = sources.iter().map(|source| source.end).max().unwrap_or(0);
     let mut given = vec![0; sources.len()];
     let mut all = Vec::new();
@@ -637,7 +640,7 @@ fn combined(sources: &[Script]) -> (Vec<(u32, Vec<usize>)>, u32) {
 }
 
 /// F-26 on lists of ticks.
-fn zipped(a: &Script, b: &Script) -> (Vec<(u32, (usize, usize))>, u32) {
+fn zipped(a: &Script, b: &Script) -> Ticked<(usize, usize)> {
     let ticks = a.items.iter().zip(&*b.items).map(|(a, b)| *a.max(b));
     let pairs: Vec<_> = ticks
         .enumerate()
