@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use corox::prelude::*;
-use corox::{MutableStateFlow, run_blocking_until, shutdown_signal};
+use corox::{Interrupted, MutableStateFlow, run_blocking_until, shutdown_signal};
 
 use entry::Entry;
 use summary::Summary;
@@ -68,13 +68,11 @@ fn watch_our_own() -> Result<Summary> {
 fn watch_until_ctrl_c(path: PathBuf) -> Result<Summary> {
     let summary = MutableStateFlow::new(Summary::default());
     let growing = summary.clone();
-    let watched = run_blocking_until(
-        async move |_| watch(path, usize::MAX, growing).await,
-        shutdown_signal()?,
-        GRACE,
-    );
+    let watched = run_blocking_until(shutdown_signal, GRACE, async move |_| {
+        watch(path, usize::MAX, growing).await
+    });
     match watched {
-        Err(error) if !error.is_cancellation() => Err(error),
+        Err(error) if error.downcast_ref::<Interrupted>().is_none() => Err(error),
         _ => Ok(summary.value()),
     }
 }

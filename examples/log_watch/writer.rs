@@ -47,6 +47,6 @@ fn line(n: usize) -> Vec<u8> {
         5 | 15 => "WARN",
         _ => "INFO",
     };
-    let component = COMPONENTS[n * n % COMPONENTS.len()];
+    let component = COMPONENTS[n / 3 % COMPONENTS.len()];
     format!("{n} {level} {component} did thing number {n}\n").into_bytes()
 }

@@ -48,6 +48,7 @@ mod time;
 mod transform;
 mod unstarted;
 mod verdict;
+mod why;
 
 pub use block::{BlockOutput, Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};

@@ -36,7 +36,8 @@ fn told(end: &Completion) -> String {
     match end {
         Completion::Finished => "finished".to_owned(),
         Completion::Failed(error) => format!("failed: {error}"),
-        Completion::Cancelled => "cancelled".to_owned(),
+        Completion::Cancelled(None) => "cancelled".to_owned(),
+        Completion::Cancelled(Some(error)) => format!("cancelled: {error}"),
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) fn all() -> Vec<Expectation> {
         include_str!("expectations/cancellation.json"),
         include_str!("expectations/composing.json"),
         include_str!("expectations/context.json"),
+        include_str!("expectations/flow.json"),
         include_str!("expectations/channels.json"),
         include_str!("expectations/failures.json"),
         include_str!("expectations/select.json"),

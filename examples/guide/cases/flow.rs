@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use corox::prelude::*;
-use corox::{Capacity, DEFAULT_CONCURRENCY, Emitter, flow, flow_of};
+use corox::{Capacity, Completion, DEFAULT_CONCURRENCY, Emitter, flow, flow_of};
 use tokio::time::Instant;
 
 use super::context::log;
@@ -199,7 +199,7 @@ async fn flow_06(_scope: CoroutineScope) -> Result<()> {
             emitter.emit(n).await;
         }
     });
-    with_timeout_or_none(ms(250), simple.for_each(print)).await?;
+    with_timeout_or_none(ms(250), async |_| simple.for_each(print).await).await?;
     println!("Done");
     Ok(())
 }
@@ -314,7 +314,9 @@ async fn flow_20(_scope: CoroutineScope) -> Result<()> {
 
 /// One to three, and their names, slower.
 fn two() -> (impl Flow<Item = i32>, impl Flow<Item = &'static str>) {
-    let numbers = (1..=3).into_flow().on_each_async(async |_| delay(ms(300)).await);
+    let numbers = (1..=3)
+        .into_flow()
+        .on_each_async(async |_| delay(ms(300)).await);
     let strings = flow_of(["one", "two", "three"]).on_each_async(async |_| delay(ms(400)).await);
     (numbers, strings)
 }
@@ -335,7 +337,9 @@ async fn flow_22(_scope: CoroutineScope) -> Result<()> {
 
 /// One to three, a tenth of a second before each.
 fn requests() -> impl Flow<Item = i32> {
-    (1..=3).into_flow().on_each_async(async |_| delay(ms(100)).await)
+    (1..=3)
+        .into_flow()
+        .on_each_async(async |_| delay(ms(100)).await)
 }
 
 fn request_flow(n: i32) -> impl Flow<Item = String> {
@@ -430,7 +434,10 @@ async fn flow_31(_scope: CoroutineScope) -> Result<()> {
 
 async fn flow_32(_scope: CoroutineScope) -> Result<()> {
     let numbers = (1..=3).into_flow();
-    numbers.on_completion(|_| println!("Done")).for_each(print).await
+    numbers
+        .on_completion(|_| println!("Done"))
+        .for_each(print)
+        .await
 }
 
 async fn flow_33(_scope: CoroutineScope) -> Result<()> {
@@ -440,7 +447,7 @@ async fn flow_33(_scope: CoroutineScope) -> Result<()> {
     });
     failing
         .on_completion(|end| {
-            if end.is_failure() {
+            if let Completion::Failed(_) = end {
                 println!("Flow completed exceptionally");
             }
         })
@@ -450,9 +457,11 @@ async fn flow_33(_scope: CoroutineScope) -> Result<()> {
 }
 
 async fn flow_34(_scope: CoroutineScope) -> Result<()> {
-    let numbers = (1..=3).into_flow().on_completion(|end| match end.cause() {
-        None => println!("Flow completed with null"),
-        Some(error) => println!("Flow completed with {error}"),
+    let numbers = (1..=3).into_flow().on_completion(|end| match end {
+        Completion::Failed(error) | Completion::Cancelled(Some(error)) => {
+            println!("Flow completed with {error}");
+        }
+        Completion::Finished | Completion::Cancelled(None) => println!("Flow completed"),
     });
     numbers
         .collect(async |n| {
@@ -465,17 +474,24 @@ async fn flow_34(_scope: CoroutineScope) -> Result<()> {
 
 /// Events, one every tenth of a second.
 fn events() -> impl Flow<Item = i32> {
-    (1..=3).into_flow().on_each_async(async |_| delay(ms(100)).await)
+    (1..=3)
+        .into_flow()
+        .on_each_async(async |_| delay(ms(100)).await)
 }
 
 async fn flow_35(_scope: CoroutineScope) -> Result<()> {
-    events().on_each(|event| println!("Event: {event}")).run().await?;
+    events()
+        .on_each(|event| println!("Event: {event}"))
+        .run()
+        .await?;
     println!("Done");
     Ok(())
 }
 
 async fn flow_36(scope: CoroutineScope) -> Result<()> {
-    events().on_each(|event| println!("Event: {event}")).launch_in(&scope);
+    events()
+        .on_each(|event| println!("Event: {event}"))
+        .launch_in(&scope);
     println!("Done");
     Ok(())
 }
@@ -515,5 +531,8 @@ async fn ide_flow_01(_scope: CoroutineScope) -> Result<()> {
 }
 
 async fn ide_flow_02(_scope: CoroutineScope) -> Result<()> {
-    simple().buffer(Capacity::Buffered).collect(print_slowly).await
+    simple()
+        .buffer(Capacity::Buffered)
+        .collect(print_slowly)
+        .await
 }

@@ -7,6 +7,7 @@ mod composing;
 mod context;
 mod cookbook;
 mod failures;
+mod flow;
 mod parallel;
 mod readme;
 mod select;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         cancellation::CASES,
         composing::CASES,
         context::CASES,
+        flow::CASES,
         channels::CASES,
         failures::CASES,
         select::CASES,

@@ -4,6 +4,7 @@ use corox_core::{Error, Result};
 
 use crate::block::with_lent;
 use crate::followed::{End, Followed};
+use crate::why::why;
 use crate::{BlockOutput, Emitter, Flow};
 
 mod on_completion;
@@ -29,7 +30,7 @@ use on_start::OnStart;
 ///         log.borrow_mut().push(match end {
 ///             Completion::Finished => "finished",
 ///             Completion::Failed(_) => "failed",
-///             Completion::Cancelled => "cancelled",
+///             Completion::Cancelled(_) => "cancelled",
 ///         });
 ///     });
 ///     assert_eq!(numbers.clone().count().await?, 3);
@@ -44,11 +45,16 @@ pub enum Completion {
     Finished,
     /// What is above has failed with this.
     Failed(Error),
-    /// Nobody wanted more of it, or what is behind it has failed, or the coroutine that collects it was cancelled.
-    Cancelled,
+    /// Nobody wanted more of it (`None`); or what is behind it has failed, or the coroutine that collects it was cancelled, with this.
+    Cancelled(Option<Error>),
 }
 
 impl Completion {
+    /// Of a flow that is dropped.
+    fn of_a_drop() -> Self {
+        Completion::Cancelled(why())
+    }
+
     fn of(ended: &Result<()>) -> Self {
         match ended {
             Ok(()) => Completion::Finished,

@@ -35,7 +35,7 @@ pin_project! {
             }
             if let Some(action) = this.action.take() {
                 this.upstream.stop();
-                action(Completion::Cancelled);
+                action(Completion::of_a_drop());
             }
         }
     }

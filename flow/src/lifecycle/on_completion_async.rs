@@ -46,7 +46,7 @@ pin_project! {
             }
             if let Some(handler) = this.handler.take() {
                 this.upstream.stop();
-                this.lent.as_mut().start(|lent| handler(Completion::Cancelled, lent));
+                this.lent.as_mut().start(|lent| handler(Completion::of_a_drop(), lent));
                 let mut cx = Context::from_waker(Waker::noop());
                 // Nobody is there for its failure.
                 let _ = this.lent.poll_each(&mut cx, &mut |_| ControlFlow::Break(()));

@@ -15,7 +15,6 @@ pin_project! {
         action: F,
         #[pin]
         running: Option<Fut>,
-        failed: Result<()>,
         items: PhantomData<fn(T)>,
     }
 }
@@ -25,7 +24,6 @@ impl<T, F: FnMut(T) -> Fut, Fut> Collect<T, F, Fut> {
         Collect {
             action,
             running: None,
-            failed: Ok(()),
             items: PhantomData,
         }
     }
@@ -59,15 +57,11 @@ where
         this.running.set(None);
         Poll::Ready(match result {
             Ok(()) => Accepted::More,
-            Err(error) => {
-                *this.failed = Err(error);
-                Accepted::Enough
-            }
+            Err(error) => Accepted::Failed(error),
         })
     }
 
     fn finish(self: Pin<&mut Self>, ended: Result<()>) -> Result<()> {
-        ended?;
-        std::mem::replace(self.project().failed, Ok(()))
+        ended
     }
 }

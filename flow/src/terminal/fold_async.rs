@@ -12,7 +12,7 @@ use super::{Accepted, Consumer};
 pin_project! {
     pub(super) struct FoldAsync<A, F, Fut, G> {
         // Not there while `running` has it.
-        value: Result<Option<A>>,
+        value: Option<A>,
         operation: F,
         #[pin]
         running: Option<Fut>,
@@ -29,7 +29,7 @@ impl<A, F, Fut, G> FoldAsync<A, F, Fut, G> {
         G: FnOnce(A) -> Result<R>,
     {
         FoldAsync {
-            value: Ok(Some(initial)),
+            value: Some(initial),
             operation,
             running: None,
             finish: Some(finish),
@@ -48,7 +48,7 @@ where
     #[inline]
     fn accept(mut self: Pin<&mut Self>, item: T, cx: &mut Context<'_>) -> Accepted {
         let mut this = self.as_mut().project();
-        if let Some(value) = this.value.as_mut().ok().and_then(Option::take) {
+        if let Some(value) = this.value.take() {
             this.running.set(Some((this.operation)(value, item)));
         }
         match Consumer::<T>::poll_busy(self, cx) {
@@ -65,20 +65,20 @@ where
         };
         let value = ready!(running.poll(cx));
         this.running.set(None);
-        let failed = value.is_err();
-        *this.value = value.map(Some);
-        Poll::Ready(if failed {
-            Accepted::Enough
-        } else {
-            Accepted::More
+        Poll::Ready(match value {
+            Ok(value) => {
+                *this.value = Some(value);
+                Accepted::More
+            }
+            Err(error) => Accepted::Failed(error),
         })
     }
 
     fn finish(self: Pin<&mut Self>, ended: Result<()>) -> Result<R> {
         ended?;
         let this = self.project();
-        let value = std::mem::replace(this.value, Ok(None))?;
-        let (value, finish) = value.zip(this.finish.take()).expect("it is finished once");
+        let (value, finish) = (this.value.take(), this.finish.take());
+        let (value, finish) = value.zip(finish).expect("it is finished once");
         finish(value)
     }
 }

@@ -119,18 +119,18 @@ pub trait FlowFold: Flow + Sized {
     where
         F: FnMut(A, Self::Item) -> Result<A>,
     {
-        let step = move |state: &mut Result<Option<A>>, item| {
+        let step = move |state: &mut Option<A>, item| {
             // It is not there after a panic of the operation, and then nothing polls this.
-            if let Some(value) = state.as_mut().ok().and_then(Option::take) {
-                *state = operation(value, item).map(Some);
+            if let Some(value) = state.take() {
+                match operation(value, item) {
+                    Ok(value) => *state = Some(value),
+                    Err(error) => return ControlFlow::Break(Err(error)),
+                }
             }
-            match state {
-                Ok(_) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
+            ControlFlow::Continue(())
         };
-        let finish = |state: Result<Option<A>>| Ok(state?.expect("it is finished once"));
-        Run::new(self, Steps::new(Ok(Some(initial)), step, finish))
+        let finish = |state: Option<A>| Ok(state.expect("it is finished once"));
+        Run::new(self, Steps::new(Some(initial), step, finish))
     }
 
     /// [`try_fold`](FlowFold::try_fold) with an operation that may suspend. It is cloned for each item: have it capture references

@@ -19,20 +19,14 @@ pin_project! {
         item: Option<T>,
         // There is something in the sink that was not flushed.
         filled: bool,
-        failed: Result<()>,
     }
 }
 
-impl<T, K: Sink<T, Error: Into<Error>>> Filling<T, K> {
-    /// Notes a failure of the sink; `true` if there is none.
-    fn check(self: Pin<&mut Self>, result: Result<(), K::Error>) -> bool {
-        match result {
-            Ok(()) => true,
-            Err(error) => {
-                *self.project().failed = Err(error.into());
-                false
-            }
-        }
+/// What a step of the sink has come to.
+fn accepted<E: Into<Error>>(result: Result<(), E>) -> Accepted {
+    match result {
+        Ok(()) => Accepted::More,
+        Err(error) => Accepted::Failed(error.into()),
     }
 }
 
@@ -56,11 +50,7 @@ impl<T, K: Sink<T, Error: Into<Error>>> Consumer<T> for Filling<T, K> {
             *this.filled = true;
             result = this.sink.start_send(item);
         }
-        Poll::Ready(if self.check(result) {
-            Accepted::More
-        } else {
-            Accepted::Enough
-        })
+        Poll::Ready(accepted(result))
     }
 
     fn poll_idle(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Accepted {
@@ -72,18 +62,13 @@ impl<T, K: Sink<T, Error: Into<Error>>> Consumer<T> for Filling<T, K> {
             Poll::Pending => Accepted::More,
             Poll::Ready(result) => {
                 *this.filled = false;
-                if self.check(result) {
-                    Accepted::More
-                } else {
-                    Accepted::Enough
-                }
+                accepted(result)
             }
         }
     }
 
     fn finish(self: Pin<&mut Self>, ended: Result<()>) -> Result<()> {
-        ended?;
-        std::mem::replace(self.project().failed, Ok(()))
+        ended
     }
 }
 
@@ -102,7 +87,6 @@ impl<S, T, K> Forward<S, T, K> {
             sink,
             item: None,
             filled: false,
-            failed: Ok(()),
         };
         Forward {
             run: Run::new(upstream, filling),

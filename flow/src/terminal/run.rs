@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corox_core::Result;
+use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
 use crate::Flow;
 use crate::children::Children;
+use crate::why::because;
 
 /// So many items without a wait, and others have their turn.
 const ITEMS_A_TURN: u32 = 128;
@@ -44,6 +45,8 @@ pub(crate) enum Accepted {
     Busy,
     /// It wants no more.
     Enough,
+    /// It has failed, and so has the collection.
+    Failed(Error),
 }
 
 pin_project! {
@@ -103,14 +106,19 @@ impl<S: Flow, C: Consumer<S::Item>> Future for Run<S, C> {
                         children.of(|| upstream.poll_progress(cx));
                         return Poll::Pending;
                     }
-                    Poll::Ready(accepted) => enough = matches!(accepted, Accepted::Enough),
+                    Poll::Ready(Accepted::More | Accepted::Busy) => {}
+                    Poll::Ready(Accepted::Enough) => enough = true,
+                    Poll::Ready(Accepted::Failed(error)) => {
+                        *this.ended = Some(Err(error));
+                        enough = true;
+                    }
                 }
                 *this.busy = false;
             }
             if !enough {
                 let mut left = ITEMS_A_TURN;
                 let waker = cx.waker();
-                let busy = this.busy;
+                let (busy, ended) = (this.busy, &mut *this.ended);
                 let mut sink = |item| {
                     let mut cx = Context::from_waker(waker);
                     match consumer.as_mut().accept(item, &mut cx) {
@@ -122,6 +130,10 @@ impl<S: Flow, C: Consumer<S::Item>> Future for Run<S, C> {
                         }
                         Accepted::Busy => *busy = true,
                         Accepted::Enough => enough = true,
+                        Accepted::Failed(error) => {
+                            *ended = Some(Err(error));
+                            enough = true;
+                        }
                     }
                     ControlFlow::Break(())
                 };
@@ -134,6 +146,7 @@ impl<S: Flow, C: Consumer<S::Item>> Future for Run<S, C> {
                             enough = true;
                             Ok(ControlFlow::Break(()))
                         }
+                        Accepted::Failed(error) => Err(error),
                         Accepted::More | Accepted::Busy => return Poll::Pending,
                     },
                 };
@@ -151,7 +164,8 @@ impl<S: Flow, C: Consumer<S::Item>> Future for Run<S, C> {
                 }
             }
             // What it drops may start something, too: it belongs here.
-            children.of(|| this.upstream.set(None));
+            let failure = this.ended.as_ref().and_then(|ended| ended.as_ref().err());
+            because(failure, || children.of(|| this.upstream.set(None)));
         }
         ready!(children.poll_left(cx));
         let ended = this.ended.take().expect("it is not polled after its end");

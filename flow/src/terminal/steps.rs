@@ -16,10 +16,10 @@ pub(super) struct Steps<A, F, G> {
 }
 
 impl<A, F, G> Steps<A, F, G> {
-    /// `step` changes the state by an item and says whether it wants another one; `finish` makes the output of it.
+    /// `step` changes the state by an item and says whether it wants another one, or has failed; `finish` makes the output of it.
     pub(super) fn new<T, R>(state: A, step: F, finish: G) -> Self
     where
-        F: FnMut(&mut A, T) -> ControlFlow<()>,
+        F: FnMut(&mut A, T) -> ControlFlow<Result<()>>,
         G: FnOnce(A) -> Result<R>,
     {
         Steps {
@@ -35,7 +35,7 @@ impl<A, F, G> Unpin for Steps<A, F, G> {}
 
 impl<T, A, R, F, G> Consumer<T> for Steps<A, F, G>
 where
-    F: FnMut(&mut A, T) -> ControlFlow<()>,
+    F: FnMut(&mut A, T) -> ControlFlow<Result<()>>,
     G: FnOnce(A) -> Result<R>,
 {
     type Output = R;
@@ -43,14 +43,13 @@ where
     #[inline]
     fn accept(mut self: Pin<&mut Self>, item: T, _: &mut Context<'_>) -> Accepted {
         let this = &mut *self;
-        let wants_more = match &mut this.state {
-            Some(state) => (this.step)(state, item).is_continue(),
-            None => false,
+        let Some(state) = &mut this.state else {
+            return Accepted::Enough;
         };
-        if wants_more {
-            Accepted::More
-        } else {
-            Accepted::Enough
+        match (this.step)(state, item) {
+            ControlFlow::Continue(()) => Accepted::More,
+            ControlFlow::Break(Ok(())) => Accepted::Enough,
+            ControlFlow::Break(Err(error)) => Accepted::Failed(error),
         }
     }
 

@@ -1,0 +1,28 @@
+//! Why a flow is dropped.
+
+use std::cell::RefCell;
+
+use corox_core::{Error, Job};
+
+thread_local! {
+    static WHY: RefCell<Option<Error>> = const { RefCell::new(None) };
+}
+
+/// Runs `drop`, which drops a flow because of `failure`, or because nobody wants more of it.
+pub(crate) fn because(failure: Option<&Error>, drop: impl FnOnce()) {
+    /// Puts back what was there, on unwinding, too.
+    struct Outer(Option<Error>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            WHY.replace(self.0.take());
+        }
+    }
+    let _outer = Outer(WHY.replace(failure.cloned()));
+    drop();
+}
+
+/// The failure because of which a flow is being dropped here, or what the coroutine that runs here was cancelled with.
+pub(crate) fn why() -> Option<Error> {
+    let failure = WHY.with_borrow(Clone::clone);
+    failure.or_else(|| Job::current().filter(Job::is_cancelled)?.cause())
+}
