@@ -1,16 +1,15 @@
 //! A block that emits after the end of a flow.
 
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corox_core::{LaunchOutput, Result};
+use corox_core::Result;
 use pin_project_lite::pin_project;
 
 use crate::Flow;
-use crate::block::{Lent, LentEmitter};
 use crate::ending::Ending;
+use crate::per_item::PerItemEmitting;
 
 /// How a flow has ended, and whether it has emitted.
 pub(crate) struct End {
@@ -20,31 +19,30 @@ pub(crate) struct End {
 
 pin_project! {
     /// The flow of `catch` and `on_empty`.
-    pub(crate) struct Followed<S, T, P, F, Fut> {
+    #[derive(Clone)]
+    pub(crate) struct Followed<S, B> {
         #[pin]
         upstream: Ending<S>,
         emitted: bool,
-        applies: P,
-        block: Option<F>,
+        applies: fn(&End) -> bool,
+        // For the end, of which there is one.
         #[pin]
-        lent: Lent<T, Fut>,
+        block: B,
     }
 }
 
-impl<S, T, P, F, Fut> Followed<S, T, P, F, Fut>
+impl<S, B> Followed<S, B>
 where
-    P: FnMut(&End) -> bool,
-    F: FnOnce(Result<()>, LentEmitter<T>) -> Fut,
-    Fut: Future<Output: LaunchOutput>,
+    S: Flow,
+    B: PerItemEmitting<Result<()>, Item = S::Item> + Clone,
 {
     /// `block` is run if `applies` says so at the end of `upstream`.
-    pub(crate) fn new(upstream: S, applies: P, block: F) -> Self {
+    pub(crate) fn new(upstream: S, applies: fn(&End) -> bool, block: B) -> Self {
         Followed {
             upstream: Ending::of(upstream),
             emitted: false,
             applies,
-            block: Some(block),
-            lent: Lent::idle(),
+            block,
         }
     }
 
@@ -55,37 +53,23 @@ where
             result,
             emitted: *this.emitted,
         };
-        match this.block.take().filter(|_| (this.applies)(&end)) {
-            Some(block) => this.lent.start(|lent| block(end.result, lent)),
-            None => return end.result,
+        if !(this.applies)(&end) {
+            return end.result;
         }
+        this.block.start(end.result);
         Ok(())
     }
 }
 
-impl<S: Clone, T, P: Clone, F: Clone, Fut> Clone for Followed<S, T, P, F, Fut> {
-    fn clone(&self) -> Self {
-        Followed {
-            upstream: self.upstream.clone(),
-            emitted: self.emitted,
-            applies: self.applies.clone(),
-            block: self.block.clone(),
-            lent: self.lent.fresh(),
-        }
-    }
-}
-
-impl<S, T, P, F, Fut> Flow for Followed<S, T, P, F, Fut>
+impl<S, B> Flow for Followed<S, B>
 where
-    S: Flow<Item = T>,
-    P: FnMut(&End) -> bool + Clone,
-    F: FnOnce(Result<()>, LentEmitter<T>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
+    S: Flow,
+    B: PerItemEmitting<Result<()>, Item = S::Item> + Clone,
 {
-    type Item = T;
+    type Item = S::Item;
 
     #[inline]
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
         let mut this = self.as_mut().project();
         if !this.upstream.is_over() {
             match ready!(this.upstream.as_mut().poll_next(cx)) {
@@ -96,7 +80,7 @@ where
                 ControlFlow::Break(ended) => self.as_mut().begin(ended)?,
             }
         }
-        self.project().lent.poll_next(cx)
+        self.project().block.poll_next(cx)
     }
 
     #[inline]
@@ -106,7 +90,7 @@ where
         sink: &mut K,
     ) -> Poll<Result<ControlFlow<()>>>
     where
-        K: FnMut(T) -> ControlFlow<()>,
+        K: FnMut(S::Item) -> ControlFlow<()>,
     {
         let mut this = self.as_mut().project();
         if !this.upstream.is_over() {
@@ -120,14 +104,14 @@ where
                 Some(ended) => self.as_mut().begin(ended)?,
             }
         }
-        self.project().lent.poll_each(cx, sink)
+        self.project().block.poll_each(cx, sink)
     }
 
     #[inline]
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
         if this.upstream.is_over() {
-            this.lent.poll_progress(cx);
+            this.block.poll_progress(cx);
         } else {
             this.upstream.poll_progress(cx);
         }

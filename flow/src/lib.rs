@@ -41,6 +41,7 @@ mod followed;
 pub mod fusion;
 mod lifecycle;
 mod limit;
+mod per_item;
 mod share;
 mod source;
 mod terminal;

@@ -29,6 +29,11 @@ impl<F> Running<F> {
     }
 
     #[inline]
+    pub(crate) fn is_some(&self) -> bool {
+        self.future.is_some()
+    }
+
+    #[inline]
     pub(crate) fn set(self: Pin<&mut Self>, future: Option<F>) {
         self.project().future.set(future);
     }

@@ -422,7 +422,7 @@ fn a_flow_behind_impl_is_collected_in_a_spawned_coroutine() {
         });
         sum.await
     });
-    assert_eq!(sum.unwrap(), 0 + 1 + 2 + 3 + 4 + 5);
+    assert_eq!(sum.unwrap(), 15); // 0, 1, 2, 3, 4, 5
 }
 
 /// Futures of a run are small: no stage is stored twice.

@@ -52,10 +52,9 @@ impl<S: Flow> Flow for Cancellable<S> {
         K: FnMut(S::Item) -> ControlFlow<()>,
     {
         let this = self.project();
-        if *this.fused {
-            return this.upstream.poll_each(cx, sink);
-        }
-        let mut cancelled = cancelled_here();
+        // One sink for both: with two the code of a chain would double with each operator.
+        let fused = *this.fused;
+        let mut cancelled = !fused && cancelled_here();
         if cancelled {
             return Poll::Pending;
         }
@@ -63,7 +62,7 @@ impl<S: Flow> Flow for Cancellable<S> {
         let mut broke = false;
         let polled = this.upstream.poll_each(cx, &mut |item| {
             broke = sink(item).is_break();
-            cancelled = cancelled_here();
+            cancelled = !fused && cancelled_here();
             if broke || cancelled {
                 return ControlFlow::Break(());
             }

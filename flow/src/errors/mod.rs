@@ -1,18 +1,15 @@
 //! [`FlowErrors`]: operators that make failures, or handle them.
 
-use std::future::ready;
-use std::sync::Arc;
+use corox_core::{Error, Result, Retry};
 
-use corox_core::{Error, Result, Retry, delay};
-
-use crate::block::with_lent;
-use crate::ending::is_own_cancellation;
-use crate::followed::{End, Followed};
-use crate::transform::{Step, Steps, StepsAsync};
+use crate::followed::Followed;
+use crate::transform::{Steps, StepsAsync, closures};
 use crate::{BlockOutput, Emitter, Flow, Verdict};
 
+mod deciding;
 mod retry;
 
+use deciding::{decided, handling, has_failed, paused, so_often};
 use retry::Retrying;
 
 /// The operators that make failures, or handle those of what is above them.
@@ -52,14 +49,11 @@ pub trait FlowErrors: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "map")]
-    fn try_map<R, F>(self, mut f: F) -> impl Flow<Item = R>
+    fn try_map<R, F>(self, f: F) -> impl Flow<Item = R>
     where
         F: FnMut(Self::Item) -> Result<R> + Clone,
     {
-        Steps::new(self, move |item| match f(item) {
-            Ok(item) => Step::Emit(item),
-            Err(error) => Step::Fail(error),
-        })
+        Steps::new(self, closures::tried(f))
     }
 
     /// [`try_map`](FlowErrors::try_map) with a closure that may suspend. The next item is asked for when it is done.
@@ -88,10 +82,7 @@ pub trait FlowErrors: Flow + Sized {
     where
         F: AsyncFnOnce(Self::Item) -> Result<R> + Clone,
     {
-        StepsAsync::new(self, (), move |(), item| {
-            let f = f.clone();
-            async move { ((), f(item).await.map_or_else(Step::Fail, Step::Emit)) }
-        })
+        StepsAsync::new(self, closures::tried_async(f))
     }
 
     /// For a flow of `Result`s: what is in those that are `Ok`. The first `Err` is the failure of the flow.
@@ -114,10 +105,7 @@ pub trait FlowErrors: Flow + Sized {
         Self: Flow<Item = Result<T, E>>,
         E: Into<Error>,
     {
-        Steps::new(self, |item: Result<T, E>| match item {
-            Ok(item) => Step::Emit(item),
-            Err(error) => Step::Fail(error.into()),
-        })
+        Steps::new(self, closures::good)
     }
 
     /// Handles a failure of what is above: `handler` is given it and may emit in place of what is missing. The flow then ends, with
@@ -153,19 +141,7 @@ pub trait FlowErrors: Flow + Sized {
         F: AsyncFnOnce(Error, &Emitter<Self::Item>) -> R + Clone,
         R: BlockOutput,
     {
-        let applies = |end: &End| match &end.result {
-            Ok(()) => false,
-            Err(error) => !is_own_cancellation(error),
-        };
-        Followed::new(self, applies, move |ended: Result<()>, lent| {
-            with_lent(
-                lent,
-                async move |emitter: &Emitter<Self::Item>| match ended {
-                    Ok(()) => Ok(()),
-                    Err(error) => handler(error, emitter).await.into_result(),
-                },
-            )
-        })
+        Followed::new(self, has_failed, handling(handler))
     }
 
     /// Runs what is above again when it fails, at most `times` times and if `predicate` holds for the failure.
@@ -199,7 +175,7 @@ pub trait FlowErrors: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[track_caller]
-    fn retry<F>(self, times: u64, mut predicate: F) -> impl Flow<Item = Self::Item>
+    fn retry<F>(self, times: u64, predicate: F) -> impl Flow<Item = Self::Item>
     where
         F: FnMut(&Error) -> bool + Clone,
     {
@@ -207,10 +183,7 @@ pub trait FlowErrors: Flow + Sized {
             times > 0,
             "`retry(0, ..)` would never run the flow again; leave it out, or use `catch` for its failure"
         );
-        Retrying::new(self, move |error: Error, attempt, _| {
-            let again = attempt < times && predicate(&error);
-            ready(if again { Ok(()) } else { Err(error) })
-        })
+        Retrying::new(self, so_often(times, predicate))
     }
 
     /// Runs what is above again when it fails and `decide` gives `true`. It may wait before, and emit.
@@ -246,24 +219,7 @@ pub trait FlowErrors: Flow + Sized {
         F: AsyncFnOnce(Error, u64, &Emitter<Self::Item>) -> R + Clone,
         R: Verdict,
     {
-        Retrying::new(self, move |error: Error, attempt, lent| {
-            let decide = decide.clone();
-            with_lent(
-                lent,
-                async move |emitter: &Emitter<Self::Item>| match decide(
-                    error.clone(),
-                    attempt,
-                    emitter,
-                )
-                .await
-                .into_result()
-                {
-                    Ok(true) => Ok(()),
-                    Ok(false) => Err(error),
-                    Err(other) => Err(other),
-                },
-            )
-        })
+        Retrying::new(self, decided(decide))
     }
 
     /// Runs what is above again when it fails, as often and after such pauses as a [`Retry`] says, which is also for single calls.
@@ -289,18 +245,7 @@ pub trait FlowErrors: Flow + Sized {
     /// ```
     #[doc(alias = "retryWhen")]
     fn retry_with(self, policy: Retry) -> impl Flow<Item = Self::Item> {
-        let policy = Arc::new(policy);
-        Retrying::new(self, move |error: Error, failed_before: u64, _| {
-            let attempt = u32::try_from(failed_before + 1).unwrap_or(u32::MAX);
-            let pause = policy.pause_after(&error, attempt);
-            async move {
-                let Some(pause) = pause else {
-                    return Err(error);
-                };
-                delay(pause).await;
-                Ok(())
-            }
-        })
+        Retrying::new(self, paused(policy))
     }
 }
 

@@ -1,16 +1,15 @@
 //! A flow that is run again after a failure.
 
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corox_core::{Error, LaunchOutput, Result};
+use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
 use crate::Flow;
-use crate::block::{Lent, LentEmitter};
 use crate::ending::{Ending, is_own_cancellation};
+use crate::per_item::PerItemEmitting;
 
 /// So many failures in a row without a wait, and others have their turn.
 const FAILURES_A_TURN: u32 = 128;
@@ -19,38 +18,35 @@ pin_project! {
     /// The flow of `retry`, `retry_when` and `retry_with`.
     ///
     /// `decide` completes when it is to be run again; else it gives the failure.
-    pub(super) struct Retrying<S, T, F, Fut> {
+    pub(super) struct Retrying<S, B> {
         // Never polled. Not there once it has ended for good.
         template: Option<S>,
         #[pin]
         running: Ending<S>,
         attempt: u64,
-        decide: F,
         #[pin]
-        lent: Lent<T, Fut>,
+        decide: B,
     }
 }
 
-impl<S, T, F, Fut> Retrying<S, T, F, Fut>
+impl<S, B> Retrying<S, B>
 where
-    S: Flow<Item = T>,
-    F: FnMut(Error, u64, LentEmitter<T>) -> Fut,
-    Fut: Future<Output: LaunchOutput>,
+    S: Flow,
+    B: PerItemEmitting<(Error, u64), Item = S::Item>,
 {
-    pub(super) fn new(template: S, decide: F) -> Self {
+    pub(super) fn new(template: S, decide: B) -> Self {
         Retrying {
             template: Some(template),
             running: Ending::over(),
             attempt: 0,
             decide,
-            lent: Lent::idle(),
         }
     }
 
     /// Runs the flow, unless it runs, or another closure does. `false`: it has ended for good.
     fn begin(self: Pin<&mut Self>) -> bool {
         let this = self.project();
-        if !this.running.is_over() || !this.lent.is_idle() {
+        if !this.running.is_over() || !this.decide.is_idle() {
             return true;
         }
         let Some(template) = this.template else {
@@ -67,7 +63,7 @@ where
             Err(error) if !is_own_cancellation(&error) => {
                 let attempt = *this.attempt;
                 *this.attempt += 1;
-                this.lent.start(|lent| (this.decide)(error, attempt, lent));
+                this.decide.start((error, attempt));
                 None
             }
             ended => {
@@ -78,28 +74,26 @@ where
     }
 }
 
-impl<S: Clone, T, F: Clone, Fut> Clone for Retrying<S, T, F, Fut> {
+impl<S: Clone, B: Clone> Clone for Retrying<S, B> {
     fn clone(&self) -> Self {
         Retrying {
             template: self.template.clone(),
             running: Ending::over(),
             attempt: 0,
             decide: self.decide.clone(),
-            lent: self.lent.fresh(),
         }
     }
 }
 
-impl<S, T, F, Fut> Flow for Retrying<S, T, F, Fut>
+impl<S, B> Flow for Retrying<S, B>
 where
-    S: Flow<Item = T>,
-    F: FnMut(Error, u64, LentEmitter<T>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
+    S: Flow,
+    B: PerItemEmitting<(Error, u64), Item = S::Item> + Clone,
 {
-    type Item = T;
+    type Item = S::Item;
 
     #[inline]
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
         for _ in 0..FAILURES_A_TURN {
             if !self.as_mut().begin() {
                 return Poll::Ready(Ok(None));
@@ -116,7 +110,7 @@ where
                 }
             }
             let this = self.as_mut().project();
-            match ready!(this.lent.poll_next(cx)) {
+            match ready!(this.decide.poll_next(cx)) {
                 Ok(None) => {}
                 Ok(item) => return Poll::Ready(Ok(item)),
                 Err(error) => {
@@ -136,7 +130,7 @@ where
         sink: &mut K,
     ) -> Poll<Result<ControlFlow<()>>>
     where
-        K: FnMut(T) -> ControlFlow<()>,
+        K: FnMut(S::Item) -> ControlFlow<()>,
     {
         for _ in 0..FAILURES_A_TURN {
             if !self.as_mut().begin() {
@@ -154,7 +148,7 @@ where
                 }
             }
             let this = self.as_mut().project();
-            match ready!(this.lent.poll_each(cx, sink)) {
+            match ready!(this.decide.poll_each(cx, sink)) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => return Poll::Ready(Ok(ControlFlow::Break(()))),
                 Err(error) => {
@@ -171,6 +165,6 @@ where
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
         this.running.poll_progress(cx);
-        this.lent.poll_progress(cx);
+        this.decide.poll_progress(cx);
     }
 }

@@ -4,6 +4,7 @@ use corox_core::{Error, Result};
 
 use crate::block::with_lent;
 use crate::followed::{End, Followed};
+use crate::per_item::{Blocks, PerItemEmitting};
 use crate::why::why;
 use crate::{BlockOutput, Emitter, Flow};
 
@@ -122,8 +123,7 @@ pub trait FlowLifecycle: Flow + Sized {
         F: AsyncFnOnce(&Emitter<Self::Item>) -> R + Clone,
         R: BlockOutput,
     {
-        let applies = |end: &End| end.result.is_ok() && !end.emitted;
-        Followed::new(self, applies, move |_, lent| with_lent(lent, block))
+        Followed::new(self, is_empty, of_the_end(block))
     }
 
     /// Runs `action` once when the collection is over, however that comes (F-7): what is above has ended or failed, nobody wants
@@ -204,3 +204,16 @@ pub trait FlowLifecycle: Flow + Sized {
 }
 
 impl<S: Flow> FlowLifecycle for S {}
+
+fn is_empty(end: &End) -> bool {
+    end.result.is_ok() && !end.emitted
+}
+
+/// The block of `on_empty`: see [`per_item`](crate::per_item).
+fn of_the_end<T, R, F>(block: F) -> impl PerItemEmitting<Result<()>, Item = T> + Clone
+where
+    F: AsyncFnOnce(&Emitter<T>) -> R + Clone,
+    R: BlockOutput,
+{
+    Blocks::new(move |_, lent| with_lent(lent, block.clone()))
+}

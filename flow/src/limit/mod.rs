@@ -1,6 +1,6 @@
 //! [`FlowLimit`]: operators that leave out items at the beginning or the end.
 
-use crate::transform::{Step, Steps, StepsAsync};
+use crate::transform::{Steps, StepsAsync, closures};
 use crate::{Emitter, Flow, Verdict};
 
 mod take;
@@ -60,17 +60,11 @@ pub trait FlowLimit: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "takeWhile")]
-    fn take_while<F>(self, mut predicate: F) -> impl Flow<Item = Self::Item>
+    fn take_while<F>(self, predicate: F) -> impl Flow<Item = Self::Item>
     where
         F: FnMut(&Self::Item) -> bool + Clone,
     {
-        Steps::new(self, move |item| {
-            if predicate(&item) {
-                Step::Emit(item)
-            } else {
-                Step::End
-            }
-        })
+        Steps::new(self, closures::until_not(predicate))
     }
 
     /// [`take_while`](FlowLimit::take_while) with a predicate that may suspend. The next item is asked for when it is done.
@@ -95,13 +89,7 @@ pub trait FlowLimit: Flow + Sized {
     where
         F: AsyncFnOnce(&Self::Item) -> bool + Clone,
     {
-        StepsAsync::new(self, (), move |(), item| {
-            let predicate = predicate.clone();
-            async move {
-                let go_on = predicate(&item).await;
-                ((), if go_on { Step::Emit(item) } else { Step::End })
-            }
-        })
+        StepsAsync::new(self, closures::until_not_async(predicate))
     }
 
     /// All items but the first `count`.
@@ -119,14 +107,7 @@ pub trait FlowLimit: Flow + Sized {
     /// ```
     #[doc(alias = "drop")]
     fn skip(self, count: usize) -> impl Flow<Item = Self::Item> {
-        let mut left = count;
-        Steps::new(self, move |item| {
-            if left == 0 {
-                return Step::Emit(item);
-            }
-            left -= 1;
-            Step::Skip
-        })
+        Steps::new(self, closures::after(count))
     }
 
     /// All items from the first one on for which `predicate` does not hold; it is not asked again after that.
@@ -143,19 +124,11 @@ pub trait FlowLimit: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "dropWhile")]
-    fn skip_while<F>(self, mut predicate: F) -> impl Flow<Item = Self::Item>
+    fn skip_while<F>(self, predicate: F) -> impl Flow<Item = Self::Item>
     where
         F: FnMut(&Self::Item) -> bool + Clone,
     {
-        let mut skipping = true;
-        Steps::new(self, move |item| {
-            skipping = skipping && predicate(&item);
-            if skipping {
-                Step::Skip
-            } else {
-                Step::Emit(item)
-            }
-        })
+        Steps::new(self, closures::from_not(predicate))
     }
 
     /// [`skip_while`](FlowLimit::skip_while) with a predicate that may suspend. The next item is asked for when it is done.
@@ -180,23 +153,7 @@ pub trait FlowLimit: Flow + Sized {
     where
         F: AsyncFnOnce(&Self::Item) -> bool + Clone,
     {
-        StepsAsync::new(self, true, move |skipping, item| {
-            let predicate = skipping.then(|| predicate.clone());
-            async move {
-                let skipping = match predicate {
-                    Some(predicate) => predicate(&item).await,
-                    None => false,
-                };
-                (
-                    skipping,
-                    if skipping {
-                        Step::Skip
-                    } else {
-                        Step::Emit(item)
-                    },
-                )
-            }
-        })
+        StepsAsync::new(self, closures::from_not_async(predicate))
     }
 
     /// Any number of items for each, as [`transform`](crate::FlowTransform::transform), until `f` gives `false`. What is above is

@@ -8,7 +8,10 @@ use std::task::{Context, Poll, ready};
 use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
-use crate::{Emitter, Flow, FlowTransform, Verdict};
+use crate::block::with_lent;
+use crate::per_item::{Blocks, PerItemEmitting};
+use crate::transform::Emitting;
+use crate::{Emitter, Flow, Verdict};
 
 /// The failure of a closure that wants no more, on its way to [`EndsEarly`] and no further.
 #[derive(Debug)]
@@ -22,19 +25,31 @@ impl fmt::Display for Enough {
 
 impl std::error::Error for Enough {}
 
+/// The block of each item: see [`per_item`](crate::per_item).
+fn while_it_says<X, T, R, F>(f: F) -> impl PerItemEmitting<X, Item = T> + Clone
+where
+    F: AsyncFnOnce(X, &Emitter<T>) -> R + Clone,
+    R: Verdict,
+{
+    Blocks::new(move |item, lent| {
+        let f = f.clone();
+        with_lent(lent, async move |emitter: &Emitter<T>| {
+            if f(item, emitter).await.into_result()? {
+                Ok(())
+            } else {
+                Err(Error::from(Enough))
+            }
+        })
+    })
+}
+
 pub(super) fn transform_while<S, T, R, F>(upstream: S, f: F) -> impl Flow<Item = T>
 where
     S: Flow,
     F: AsyncFnOnce(S::Item, &Emitter<T>) -> R + Clone,
     R: Verdict,
 {
-    let transformed = upstream.transform(async move |item, emitter: &Emitter<T>| {
-        if f(item, emitter).await.into_result()? {
-            Ok(())
-        } else {
-            Err(Error::from(Enough))
-        }
-    });
+    let transformed = Emitting::new(upstream, while_it_says(f));
     EndsEarly {
         upstream: Some(transformed),
     }

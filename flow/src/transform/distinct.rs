@@ -76,12 +76,10 @@ impl<S: Flow<Item: PartialEq + Clone>> Flow for Distinct<S> {
         K: FnMut(S::Item) -> ControlFlow<()>,
     {
         let this = self.project();
-        if *this.fused {
-            return this.upstream.poll_each(cx, sink);
-        }
-        let last = this.last.get();
+        // One sink for both: with two the code of a chain would double with each operator.
+        let (fused, last) = (*this.fused, this.last.get());
         this.upstream.poll_each(cx, &mut |item| {
-            if is_new(last, &item) {
+            if fused || is_new(last, &item) {
                 sink(item)
             } else {
                 ControlFlow::Continue(())

@@ -1,73 +1,52 @@
 //! Any number of items for each.
 
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corox_core::{LaunchOutput, Result};
+use corox_core::Result;
 use pin_project_lite::pin_project;
 
-use crate::block::{Lent, LentEmitter, with_lent};
-use crate::{Emitter, Flow};
+use crate::Flow;
+use crate::per_item::PerItemEmitting;
 
 pin_project! {
     /// The flow of `transform`.
-    pub(super) struct Emitting<S, T, F, Fut> {
-        // Not there once `f` has failed.
+    #[derive(Clone)]
+    pub(crate) struct Emitting<S, B> {
+        // Not there once a block has failed.
         #[pin]
         upstream: Option<S>,
-        f: F,
         #[pin]
-        lent: Lent<T, Fut>,
+        blocks: B,
     }
 }
 
-pub(super) fn emitting<S, T, R, F>(upstream: S, f: F) -> impl Flow<Item = T>
-where
-    S: Flow,
-    F: AsyncFnOnce(S::Item, &Emitter<T>) -> R + Clone,
-    R: LaunchOutput,
-{
-    Emitting {
-        upstream: Some(upstream),
-        f: move |item, lent| {
-            let f = f.clone();
-            with_lent(lent, async move |emitter: &Emitter<T>| {
-                f(item, emitter).await
-            })
-        },
-        lent: Lent::idle(),
-    }
-}
-
-impl<S: Clone, T, F: Clone, Fut> Clone for Emitting<S, T, F, Fut> {
-    fn clone(&self) -> Self {
+impl<S: Flow, B: PerItemEmitting<S::Item> + Clone> Emitting<S, B> {
+    pub(crate) fn new(upstream: S, blocks: B) -> Self {
         Emitting {
-            upstream: self.upstream.clone(),
-            f: self.f.clone(),
-            lent: self.lent.fresh(),
+            upstream: Some(upstream),
+            blocks,
         }
     }
 }
 
-impl<S, T, F, Fut> Flow for Emitting<S, T, F, Fut>
+impl<S, B> Flow for Emitting<S, B>
 where
     S: Flow,
-    F: FnMut(S::Item, LentEmitter<T>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
+    B: PerItemEmitting<S::Item> + Clone,
 {
-    type Item = T;
+    type Item = B::Item;
 
     #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<B::Item>>> {
         let mut this = self.project();
         let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(None));
         };
         loop {
-            if !this.lent.is_idle() {
-                match this.lent.as_mut().poll_next(cx) {
+            if !this.blocks.is_idle() {
+                match this.blocks.as_mut().poll_next(cx) {
                     Poll::Ready(Ok(Some(item))) => return Poll::Ready(Ok(Some(item))),
                     Poll::Ready(Ok(None)) => {}
                     Poll::Ready(Err(error)) => {
@@ -81,7 +60,7 @@ where
                 }
             }
             match ready!(upstream.as_mut().poll_next(cx))? {
-                Some(item) => this.lent.as_mut().start(|lent| (this.f)(item, lent)),
+                Some(item) => this.blocks.as_mut().start(item),
                 None => return Poll::Ready(Ok(None)),
             }
         }
@@ -94,14 +73,14 @@ where
         sink: &mut K,
     ) -> Poll<Result<ControlFlow<()>>>
     where
-        K: FnMut(T) -> ControlFlow<()>,
+        K: FnMut(B::Item) -> ControlFlow<()>,
     {
         let mut this = self.project();
         let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(ControlFlow::Continue(())));
         };
-        if !this.lent.is_idle() {
-            match this.lent.as_mut().poll_each(cx, sink) {
+        if !this.blocks.is_idle() {
+            match this.blocks.as_mut().poll_each(cx, sink) {
                 Poll::Ready(Ok(ControlFlow::Continue(()))) => {}
                 Poll::Ready(Ok(ControlFlow::Break(()))) => {
                     return Poll::Ready(Ok(ControlFlow::Break(())));
@@ -116,12 +95,12 @@ where
                 }
             }
         }
-        let (f, mut lent) = (this.f, this.lent);
+        let mut blocks = this.blocks;
         let waker = cx.waker();
         let mut ended = Poll::Ready(Ok(ControlFlow::Continue(())));
         let mut inner = |item| {
-            lent.as_mut().start(|lent| f(item, lent));
-            ended = lent
+            blocks.as_mut().start(item);
+            ended = blocks
                 .as_mut()
                 .poll_each(&mut Context::from_waker(waker), sink);
             match ended {
@@ -150,7 +129,7 @@ where
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
         if let Some(upstream) = this.upstream.as_pin_mut() {
-            this.lent.poll_progress(cx);
+            this.blocks.poll_progress(cx);
             upstream.poll_progress(cx);
         }
     }

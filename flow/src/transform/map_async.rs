@@ -1,6 +1,5 @@
 //! Another item for each, which takes its time.
 
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,59 +8,41 @@ use corox_core::Result;
 use pin_project_lite::pin_project;
 
 use crate::Flow;
-use crate::unstarted::Running;
+use crate::per_item::PerItem;
 
 pin_project! {
-    /// The flow of `map_async` and `then`.
-    pub(super) struct MapAsync<S, F, Fut> {
+    /// The flow of `map_async`, `on_each_async` and `then`.
+    #[derive(Clone)]
+    pub(super) struct MapAsync<S, C> {
         #[pin]
         upstream: S,
-        f: F,
         #[pin]
-        running: Running<Fut>,
+        calls: C,
     }
 }
 
-impl<S: Clone, F: Clone, Fut> Clone for MapAsync<S, F, Fut> {
-    fn clone(&self) -> Self {
-        MapAsync {
-            upstream: self.upstream.clone(),
-            f: self.f.clone(),
-            running: self.running.clone(),
-        }
+impl<S: Flow, C: PerItem<S::Item> + Clone> MapAsync<S, C> {
+    pub(super) fn new(upstream: S, calls: C) -> Self {
+        MapAsync { upstream, calls }
     }
 }
 
-impl<S: Flow, Fut: Future, F: FnMut(S::Item) -> Fut + Clone> MapAsync<S, F, Fut> {
-    pub(super) fn new(upstream: S, f: F) -> Self {
-        MapAsync {
-            upstream,
-            f,
-            running: Running::none(),
-        }
-    }
-}
-
-impl<S: Flow, Fut: Future, F: FnMut(S::Item) -> Fut + Clone> Flow for MapAsync<S, F, Fut> {
-    type Item = Fut::Output;
+impl<S: Flow, C: PerItem<S::Item> + Clone> Flow for MapAsync<S, C> {
+    type Item = C::Out;
 
     #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<Fut::Output>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<C::Out>>> {
         let mut this = self.project();
-        if this.running.as_mut().get().is_none() {
+        if !this.calls.is_running() {
             match ready!(this.upstream.as_mut().poll_next(cx))? {
-                Some(item) => this.running.as_mut().set(Some((this.f)(item))),
+                Some(item) => this.calls.as_mut().start(item),
                 None => return Poll::Ready(Ok(None)),
             }
         }
-        let Some(running) = this.running.as_mut().get() else {
-            return Poll::Pending;
-        };
-        let Poll::Ready(item) = running.poll(cx) else {
+        let Poll::Ready(item) = this.calls.poll(cx) else {
             this.upstream.poll_progress(cx);
             return Poll::Pending;
         };
-        this.running.set(None);
         Poll::Ready(Ok(Some(item)))
     }
 
@@ -72,33 +53,25 @@ impl<S: Flow, Fut: Future, F: FnMut(S::Item) -> Fut + Clone> Flow for MapAsync<S
         sink: &mut K,
     ) -> Poll<Result<ControlFlow<()>>>
     where
-        K: FnMut(Fut::Output) -> ControlFlow<()>,
+        K: FnMut(C::Out) -> ControlFlow<()>,
     {
         let mut this = self.project();
-        if let Some(running) = this.running.as_mut().get() {
-            let Poll::Ready(item) = running.poll(cx) else {
+        if this.calls.is_running() {
+            let Poll::Ready(item) = this.calls.as_mut().poll(cx) else {
                 this.upstream.poll_progress(cx);
                 return Poll::Pending;
             };
-            this.running.as_mut().set(None);
             if sink(item).is_break() {
                 return Poll::Ready(Ok(ControlFlow::Break(())));
             }
         }
-        let (f, mut running) = (this.f, this.running);
+        let mut calls = this.calls;
         let waker = cx.waker();
         let mut busy = false;
         let mut inner = |item| {
-            running.as_mut().set(Some(f(item)));
-            let polled = match running.as_mut().get() {
-                Some(future) => future.poll(&mut Context::from_waker(waker)),
-                None => Poll::Pending,
-            };
-            match polled {
-                Poll::Ready(item) => {
-                    running.as_mut().set(None);
-                    sink(item)
-                }
+            calls.as_mut().start(item);
+            match calls.as_mut().poll(&mut Context::from_waker(waker)) {
+                Poll::Ready(item) => sink(item),
                 Poll::Pending => {
                     busy = true;
                     ControlFlow::Break(())

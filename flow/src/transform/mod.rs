@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::{BlockOutput, Emitter, Flow};
 
 mod chunked;
+pub(crate) mod closures;
 mod distinct;
 mod emitting;
 mod filter;
@@ -16,7 +17,7 @@ mod steps_async;
 
 use chunked::Chunked;
 use distinct::Distinct;
-use emitting::emitting;
+pub(crate) use emitting::Emitting;
 pub use filter::Filter;
 pub use map::Map;
 use map_async::MapAsync;
@@ -24,7 +25,7 @@ use start_with::StartWith;
 pub(crate) use steps::{Step, Steps};
 pub(crate) use steps_async::StepsAsync;
 
-use crate::unstarted::Remembered;
+use crate::per_item::{Calls, blocks, calls};
 
 /// The operators that make other items of items, one by one.
 ///
@@ -86,7 +87,7 @@ pub trait FlowTransform: Flow + Sized {
     where
         F: AsyncFnOnce(Self::Item) -> R + Clone,
     {
-        MapAsync::new(self, move |item| f.clone()(item))
+        MapAsync::new(self, calls(f))
     }
 
     /// [`map_async`](FlowTransform::map_async) for a plain closure that gives a future. Where an item borrows, this one compiles.
@@ -110,7 +111,7 @@ pub trait FlowTransform: Flow + Sized {
         F: FnMut(Self::Item) -> Fut + Clone,
         Fut: Future,
     {
-        MapAsync::new(self, f)
+        MapAsync::new(self, Calls::new(f))
     }
 
     /// Only the items for which `predicate` holds.
@@ -155,13 +156,7 @@ pub trait FlowTransform: Flow + Sized {
     where
         F: AsyncFnOnce(&Self::Item) -> bool + Clone,
     {
-        StepsAsync::new(self, (), move |(), item| {
-            let predicate = predicate.clone();
-            async move {
-                let keep = predicate(&item).await;
-                ((), if keep { Step::Emit(item) } else { Step::Skip })
-            }
-        })
+        StepsAsync::new(self, closures::keep_async(predicate, true))
     }
 
     /// Only the items for which `predicate` does not hold.
@@ -179,11 +174,11 @@ pub trait FlowTransform: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "filterNot")]
-    fn filter_not<F>(self, mut predicate: F) -> impl Flow<Item = Self::Item>
+    fn filter_not<F>(self, predicate: F) -> impl Flow<Item = Self::Item>
     where
         F: FnMut(&Self::Item) -> bool + Clone,
     {
-        Filter::new(self, move |item: &Self::Item| !predicate(item))
+        Filter::new(self, closures::not(predicate))
     }
 
     /// [`filter_not`](FlowTransform::filter_not) with a predicate that may suspend. The next item is asked for when it is done.
@@ -208,20 +203,7 @@ pub trait FlowTransform: Flow + Sized {
     where
         F: AsyncFnOnce(&Self::Item) -> bool + Clone,
     {
-        StepsAsync::new(self, (), move |(), item| {
-            let predicate = predicate.clone();
-            async move {
-                let leave_out = predicate(&item).await;
-                (
-                    (),
-                    if leave_out {
-                        Step::Skip
-                    } else {
-                        Step::Emit(item)
-                    },
-                )
-            }
-        })
+        StepsAsync::new(self, closures::keep_async(predicate, false))
     }
 
     /// [`filter`](FlowTransform::filter) and [`map`](FlowTransform::map) in one: the items for which `f` gives `Some`.
@@ -243,14 +225,11 @@ pub trait FlowTransform: Flow + Sized {
     /// ```
     #[doc(alias = "mapNotNull")]
     #[doc(alias = "filterIsInstance")]
-    fn filter_map<R, F>(self, mut f: F) -> impl Flow<Item = R>
+    fn filter_map<R, F>(self, f: F) -> impl Flow<Item = R>
     where
         F: FnMut(Self::Item) -> Option<R> + Clone,
     {
-        Steps::new(self, move |item| match f(item) {
-            Some(item) => Step::Emit(item),
-            None => Step::Skip,
-        })
+        Steps::new(self, closures::some(f))
     }
 
     /// [`filter_map`](FlowTransform::filter_map) with a closure that may suspend. The next item is asked for when it is done.
@@ -275,10 +254,7 @@ pub trait FlowTransform: Flow + Sized {
     where
         F: AsyncFnOnce(Self::Item) -> Option<R> + Clone,
     {
-        StepsAsync::new(self, (), move |(), item| {
-            let f = f.clone();
-            async move { ((), f(item).await.map_or(Step::Skip, Step::Emit)) }
-        })
+        StepsAsync::new(self, closures::some_async(f))
     }
 
     /// What is in the items that are `Some`.
@@ -299,7 +275,7 @@ pub trait FlowTransform: Flow + Sized {
     where
         Self: Flow<Item = Option<T>>,
     {
-        Steps::new(self, |item: Option<T>| item.map_or(Step::Skip, Step::Emit))
+        Steps::new(self, closures::itself)
     }
 
     /// Runs `action` with each item before it goes on.
@@ -320,14 +296,11 @@ pub trait FlowTransform: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "onEach")]
-    fn on_each<F>(self, mut action: F) -> impl Flow<Item = Self::Item>
+    fn on_each<F>(self, action: F) -> impl Flow<Item = Self::Item>
     where
         F: FnMut(&Self::Item) + Clone,
     {
-        Map::new(self, move |item| {
-            action(&item);
-            item
-        })
+        Map::new(self, closures::seen(action))
     }
 
     /// [`on_each`](FlowTransform::on_each) with an action that may suspend. The item goes on when it is done.
@@ -352,13 +325,7 @@ pub trait FlowTransform: Flow + Sized {
     where
         F: AsyncFnOnce(&Self::Item) + Clone,
     {
-        MapAsync::new(self, move |item| {
-            let action = action.clone();
-            async move {
-                action(&item).await;
-                item
-            }
-        })
+        MapAsync::new(self, closures::seen_async(action))
     }
 
     /// Each item with its number, from 0. A `u64` does not overflow: at an item a nanosecond it lasts for 584 years.
@@ -376,12 +343,7 @@ pub trait FlowTransform: Flow + Sized {
     /// ```
     #[doc(alias = "withIndex")]
     fn enumerate(self) -> impl Flow<Item = (u64, Self::Item)> {
-        let mut next = 0;
-        Map::new(self, move |item| {
-            let index = next;
-            next += 1;
-            (index, item)
-        })
+        Map::new(self, closures::numbered())
     }
 
     /// `initial`, and then, for each item, what `f` makes of the last result and the item.
@@ -401,20 +363,12 @@ pub trait FlowTransform: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "runningFold")]
-    fn scan<A, F>(self, initial: A, mut f: F) -> impl Flow<Item = A>
+    fn scan<A, F>(self, initial: A, f: F) -> impl Flow<Item = A>
     where
         A: Clone,
         F: FnMut(A, Self::Item) -> A + Clone,
     {
-        let mut last = Some(initial.clone());
-        let rest = Steps::new(self, move |item| {
-            // It is not there after a panic of `f`, and then nothing polls this.
-            let Some(result) = last.take().map(|last| f(last, item)) else {
-                return Step::End;
-            };
-            last = Some(result.clone());
-            Step::Emit(result)
-        });
+        let rest = Steps::new(self, closures::scanned(initial.clone(), f));
         StartWith::new(initial, rest)
     }
 
@@ -441,13 +395,7 @@ pub trait FlowTransform: Flow + Sized {
         A: Clone,
         F: AsyncFnOnce(A, Self::Item) -> A + Clone,
     {
-        let rest = StepsAsync::new(self, initial.clone(), move |last, item| {
-            let f = f.clone();
-            async move {
-                let result = f(last, item).await;
-                (result.clone(), Step::Emit(result))
-            }
-        });
+        let rest = StepsAsync::new(self, closures::scanned_async(initial.clone(), f));
         StartWith::new(initial, rest)
     }
 
@@ -466,20 +414,12 @@ pub trait FlowTransform: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "runningReduce")]
-    fn running_reduce<F>(self, mut f: F) -> impl Flow<Item = Self::Item>
+    fn running_reduce<F>(self, f: F) -> impl Flow<Item = Self::Item>
     where
         Self::Item: Clone,
         F: FnMut(Self::Item, Self::Item) -> Self::Item + Clone,
     {
-        let mut last = None;
-        Map::new(self, move |item| {
-            let result = match last.take() {
-                Some(last) => f(last, item),
-                None => item,
-            };
-            last = Some(result.clone());
-            result
-        })
+        Map::new(self, closures::reduced(f))
     }
 
     /// [`running_reduce`](FlowTransform::running_reduce) with a closure that may suspend. The next item is asked for when it is done.
@@ -505,16 +445,7 @@ pub trait FlowTransform: Flow + Sized {
         Self::Item: Clone,
         F: AsyncFnOnce(Self::Item, Self::Item) -> Self::Item + Clone,
     {
-        StepsAsync::new(self, None, move |last, item| {
-            let f = f.clone();
-            async move {
-                let result = match last {
-                    Some(last) => f(last, item).await,
-                    None => item,
-                };
-                (Some(result.clone()), Step::Emit(result))
-            }
-        })
+        StepsAsync::new(self, closures::reduced_async(f))
     }
 
     /// Vectors of `size` items, the last one perhaps shorter; nothing for an empty flow.
@@ -579,20 +510,12 @@ pub trait FlowTransform: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "distinctUntilChangedBy")]
-    fn distinct_until_changed_by_key<K, F>(self, mut key: F) -> impl Flow<Item = Self::Item>
+    fn distinct_until_changed_by_key<K, F>(self, key: F) -> impl Flow<Item = Self::Item>
     where
         K: PartialEq,
         F: FnMut(&Self::Item) -> K + Clone,
     {
-        let mut last = Remembered::nothing();
-        Filter::new(self, move |item: &Self::Item| {
-            let (key, last) = (Some(key(item)), last.get());
-            let new = *last != key;
-            if new {
-                *last = key;
-            }
-            new
-        })
+        Filter::new(self, closures::other_key(key))
     }
 
     /// Leaves out items of which `equal` says that they are as the last one that went on, which is its first argument.
@@ -610,20 +533,12 @@ pub trait FlowTransform: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "distinctUntilChanged")]
-    fn distinct_until_changed_with<F>(self, mut equal: F) -> impl Flow<Item = Self::Item>
+    fn distinct_until_changed_with<F>(self, equal: F) -> impl Flow<Item = Self::Item>
     where
         Self::Item: Clone,
         F: FnMut(&Self::Item, &Self::Item) -> bool + Clone,
     {
-        let mut last = Remembered::nothing();
-        Filter::new(self, move |item: &Self::Item| {
-            let last = last.get();
-            let new = !last.as_ref().is_some_and(|last| equal(last, item));
-            if new {
-                *last = Some(item.clone());
-            }
-            new
-        })
+        Filter::new(self, closures::other(equal))
     }
 
     /// Any number of items for each, of another type: `f` emits them. A failure that it gives is that of the flow.
@@ -648,7 +563,7 @@ pub trait FlowTransform: Flow + Sized {
         F: AsyncFnOnce(Self::Item, &Emitter<T>) -> R + Clone,
         R: BlockOutput,
     {
-        emitting(self, f)
+        Emitting::new(self, blocks(f))
     }
 }
 

@@ -1,6 +1,5 @@
 //! At most one item for each, which takes its time to be decided.
 
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,54 +9,37 @@ use pin_project_lite::pin_project;
 
 use super::Step;
 use crate::Flow;
-use crate::unstarted::Running;
+use crate::per_item::PerItem;
 
 pin_project! {
-    /// A flow and what becomes of its items, by a state that goes from one to the next.
-    pub(crate) struct StepsAsync<S, A, F, Fut> {
+    /// The flow of most operators whose closure may suspend.
+    #[derive(Clone)]
+    pub(crate) struct StepsAsync<S, C> {
+        // Not there once a step has ended or failed the flow.
         #[pin]
         upstream: Option<S>,
-        // Not there while `running` has it.
-        state: Option<A>,
-        step: F,
         #[pin]
-        running: Running<Fut>,
+        calls: C,
     }
 }
 
-impl<S: Clone, A: Clone, F: Clone, Fut> Clone for StepsAsync<S, A, F, Fut> {
-    fn clone(&self) -> Self {
-        StepsAsync {
-            upstream: self.upstream.clone(),
-            state: self.state.clone(),
-            step: self.step.clone(),
-            running: self.running.clone(),
-        }
-    }
-}
-
-impl<S, A, R, F, Fut> StepsAsync<S, A, F, Fut>
+impl<S, R, C> StepsAsync<S, C>
 where
     S: Flow,
-    F: FnMut(A, S::Item) -> Fut,
-    Fut: Future<Output = (A, Step<R>)>,
+    C: PerItem<S::Item, Out = Step<R>> + Clone,
 {
-    pub(crate) fn new(upstream: S, state: A, step: F) -> Self {
+    pub(crate) fn new(upstream: S, calls: C) -> Self {
         StepsAsync {
             upstream: Some(upstream),
-            state: Some(state),
-            step,
-            running: Running::none(),
+            calls,
         }
     }
 }
 
-impl<S, A, R, F, Fut> Flow for StepsAsync<S, A, F, Fut>
+impl<S, R, C> Flow for StepsAsync<S, C>
 where
     S: Flow,
-    A: Clone,
-    F: FnMut(A, S::Item) -> Fut + Clone,
-    Fut: Future<Output = (A, Step<R>)>,
+    C: PerItem<S::Item, Out = Step<R>> + Clone,
 {
     type Item = R;
 
@@ -68,20 +50,13 @@ where
             return Poll::Ready(Ok(None));
         };
         let stopped = loop {
-            // It is not there while `running` is, or after a panic of that.
-            if let Some(state) = this.state.take() {
-                match upstream.as_mut().poll_next(cx) {
-                    Poll::Ready(Ok(Some(item))) => {
-                        this.running.as_mut().set(Some((this.step)(state, item)));
-                    }
-                    ended => {
-                        *this.state = Some(state);
-                        ready!(ended)?;
-                        return Poll::Ready(Ok(None));
-                    }
+            if !this.calls.is_running() {
+                match ready!(upstream.as_mut().poll_next(cx))? {
+                    Some(item) => this.calls.as_mut().start(item),
+                    None => return Poll::Ready(Ok(None)),
                 }
             }
-            let Poll::Ready(step) = poll_running(this.running.as_mut(), this.state, cx) else {
+            let Poll::Ready(step) = this.calls.as_mut().poll(cx) else {
                 upstream.poll_progress(cx);
                 return Poll::Pending;
             };
@@ -109,7 +84,7 @@ where
         let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(ControlFlow::Continue(())));
         };
-        let (step, state, mut running) = (this.step, this.state, this.running);
+        let mut calls = this.calls;
         let (mut busy, mut stopped) = (false, None);
         let mut settle = |polled| {
             match polled {
@@ -124,17 +99,14 @@ where
         let waker = cx.waker();
         let mut cx = Context::from_waker(waker);
         let mut ended = Poll::Ready(Ok(ControlFlow::Continue(())));
-        if running.as_mut().get().is_some() {
-            let settled = settle(poll_running(running.as_mut(), state, &mut cx));
+        if calls.is_running() {
+            let settled = settle(calls.as_mut().poll(&mut cx));
             ended = Poll::Ready(Ok(settled));
         }
         if let Poll::Ready(Ok(ControlFlow::Continue(()))) = ended {
             ended = upstream.as_mut().poll_each(&mut cx, &mut |item| {
-                if let Some(last) = state.take() {
-                    running.as_mut().set(Some(step(last, item)));
-                }
-                let mut cx = Context::from_waker(waker);
-                settle(poll_running(running.as_mut(), state, &mut cx))
+                calls.as_mut().start(item);
+                settle(calls.as_mut().poll(&mut Context::from_waker(waker)))
             });
         }
         if busy {
@@ -155,20 +127,4 @@ where
             upstream.poll_progress(cx);
         }
     }
-}
-
-/// The step that runs; the state comes back with it. There is none after a panic of a step, and then nothing polls this.
-#[inline]
-fn poll_running<A, R, Fut: Future<Output = (A, Step<R>)>>(
-    mut running: Pin<&mut Running<Fut>>,
-    state: &mut Option<A>,
-    cx: &mut Context<'_>,
-) -> Poll<Step<R>> {
-    let Some(future) = running.as_mut().get() else {
-        return Poll::Pending;
-    };
-    let (next, step) = ready!(future.poll(cx));
-    running.set(None);
-    *state = Some(next);
-    Poll::Ready(step)
 }
