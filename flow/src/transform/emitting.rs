@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 
 use crate::Flow;
 use crate::per_item::PerItemEmitting;
+use crate::why::because;
 
 pin_project! {
     /// The flow of `transform`.
@@ -50,7 +51,7 @@ where
                     Poll::Ready(Ok(Some(item))) => return Poll::Ready(Ok(Some(item))),
                     Poll::Ready(Ok(None)) => {}
                     Poll::Ready(Err(error)) => {
-                        this.upstream.set(None);
+                        because(Some(&error), || this.upstream.set(None));
                         return Poll::Ready(Err(error));
                     }
                     Poll::Pending => {
@@ -86,7 +87,7 @@ where
                     return Poll::Ready(Ok(ControlFlow::Break(())));
                 }
                 Poll::Ready(Err(error)) => {
-                    this.upstream.set(None);
+                    because(Some(&error), || this.upstream.set(None));
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => {
@@ -114,7 +115,7 @@ where
             // Of the items so far; what becomes of the flow, the upstream says.
             Poll::Ready(Ok(ControlFlow::Continue(()))) => whole,
             Poll::Ready(Err(error)) => {
-                this.upstream.set(None);
+                because(Some(&error), || this.upstream.set(None));
                 Poll::Ready(Err(error))
             }
             Poll::Pending => {

@@ -8,6 +8,7 @@ use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
 use crate::Flow;
+use crate::why::because;
 
 /// What becomes of an item.
 pub(crate) enum Step<R> {
@@ -57,7 +58,7 @@ impl<S: Flow, R, F: FnMut(S::Item) -> Step<R> + Clone> Flow for Steps<S, F> {
                 Step::Fail(error) => break Err(error),
             }
         };
-        this.upstream.set(None);
+        because(stopped.as_ref().err(), || this.upstream.set(None));
         Poll::Ready(stopped)
     }
 
@@ -89,7 +90,7 @@ impl<S: Flow, R, F: FnMut(S::Item) -> Step<R> + Clone> Flow for Steps<S, F> {
             return Poll::Ready(ended);
         };
         // Not inside its `poll_each`.
-        this.upstream.set(None);
+        because(stopped.as_ref().err(), || this.upstream.set(None));
         Poll::Ready(stopped)
     }
 

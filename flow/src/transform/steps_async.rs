@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use super::Step;
 use crate::Flow;
 use crate::per_item::PerItem;
+use crate::why::because;
 
 pin_project! {
     /// The flow of most operators whose closure may suspend.
@@ -67,7 +68,7 @@ where
                 Step::Fail(error) => break Err(error),
             }
         };
-        this.upstream.set(None);
+        because(stopped.as_ref().err(), || this.upstream.set(None));
         Poll::Ready(stopped)
     }
 
@@ -117,7 +118,7 @@ where
             return ended;
         };
         // Not inside its `poll_each`.
-        this.upstream.set(None);
+        because(stopped.as_ref().err(), || this.upstream.set(None));
         Poll::Ready(stopped)
     }
 
