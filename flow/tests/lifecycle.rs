@@ -37,6 +37,10 @@ fn told(end: &Completion) -> String {
         Completion::Finished => "finished".to_owned(),
         Completion::Failed(error) => format!("failed: {error}"),
         Completion::Cancelled(None) => "cancelled".to_owned(),
+        // Whose text has the number of the coroutine in it.
+        Completion::Cancelled(Some(error)) if error.is_cancellation() => {
+            "cancelled with its coroutine".to_owned()
+        }
         Completion::Cancelled(Some(error)) => format!("cancelled: {error}"),
     }
 }
@@ -356,7 +360,8 @@ fn a_cancelled_coroutine_tells_it() {
         });
         delay(Duration::from_millis(2500)).await;
         job.cancel_and_join().await;
-        assert_eq!(*log.lock().unwrap(), ["0", "1", "cancelled", "cancelled"]);
+        let told = "cancelled with its coroutine";
+        assert_eq!(*log.lock().unwrap(), ["0", "1", told, told]);
     });
 }
 
