@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
 use corox_core::{Dispatcher, Error, run_blocking, yield_now};
-use corox_flow::{Flow, empty_flow, flow, flow_of, prelude::*};
+use corox_flow::{Emitter, Flow, empty_flow, flow, flow_of, prelude::*};
 use support::drop_at::{drop_at_each_poll, pause};
 use support::pulled::pulled;
 use support::{failing, now, panic_of};
@@ -338,4 +338,65 @@ fn nothing_is_left_behind() {
             }
         });
     }
+}
+
+/// What a stage adds to the size of the flow, for items of 8 bytes: its state, and no copy of what is above.
+#[test]
+fn sizes() {
+    fn added<S: Flow, T: Flow>(_: &S, _: T, most: usize, name: &str) {
+        let added = size_of::<T>() - size_of::<S>();
+        assert!(added <= most, "{name} adds {added} bytes");
+    }
+    let it = flow(async |e: &Emitter<u64>| e.emit(1).await);
+    let all = || it.clone();
+    added(&it, all().filter_map(Some), 0, "filter_map");
+    added(&it, all().filter_async(async |_| true), 48, "filter_async");
+    added(&it, all().on_each_async(async |_| ()), 40, "on_each_async");
+    added(
+        &it,
+        all().scan_async(0, async |a, b| a + b),
+        96,
+        "scan_async",
+    );
+    added(&it, all().enumerate(), 8, "enumerate");
+    added(&it, all().skip(1), 8, "skip");
+    added(&it, all().skip_while(|_| true), 8, "skip_while");
+    added(&it, all().chunked(2), 32, "chunked");
+    added(&it, all().distinct_until_changed(), 24, "distinct");
+    added(
+        &it,
+        all().transform(async |n, e| e.emit(n).await),
+        208,
+        "transform",
+    );
+    added(
+        &it,
+        all().transform_while(async |n, e| {
+            e.emit(n).await;
+            true
+        }),
+        232,
+        "transform_while",
+    );
+    added(&it, all().catch(async |_, e| e.emit(1).await), 280, "catch");
+    added(
+        &it,
+        all().on_start(async |e| e.emit(1).await),
+        168,
+        "on_start",
+    );
+    added(
+        &it,
+        all().on_empty(async |e| e.emit(1).await),
+        232,
+        "on_empty",
+    );
+    added(&it, all().on_completion(|_| ()), 64, "on_completion");
+    added(
+        &it,
+        all().on_completion_async(async |_, e| e.emit(1).await),
+        320,
+        "on_completion_async",
+    );
+    added(&it, all().retry(1, |_| true), 352, "retry");
 }
