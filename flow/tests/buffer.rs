@@ -1,4 +1,5 @@
 //! Buffers in the task of whoever collects, and how stages with buffers are one: F-11, F-16 to F-19.
+#![cfg(not(corox_loom))]
 
 mod support;
 

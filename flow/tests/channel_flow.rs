@@ -1,4 +1,5 @@
 //! Flows that are sent by coroutines, callbacks and channels: F-11 to F-15, F-18, F-20.
+#![cfg(not(corox_loom))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! One flow of many: F-11, F-21 to F-24.
+#![cfg(not(corox_loom))]
 
 mod support;
 

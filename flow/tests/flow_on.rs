@@ -1,4 +1,5 @@
 //! A source in a coroutine of its own: F-11 to F-14, F-16 to F-19.
+#![cfg(not(corox_loom))]
 
 mod support;
 

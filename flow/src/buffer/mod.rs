@@ -50,11 +50,9 @@ pub trait FlowBuffer: Flow + Sized {
     /// item is handed on. So it need not be `Send`, and does not run in parallel: [`flow_on`](FlowBuffer::flow_on) is for that.
     /// After 128 items without a wait whoever collects has its turn.
     ///
+    /// Capacities that add up beyond `usize::MAX` are [`Capacity::Unlimited`].
+    ///
     /// Kotlin: `buffer`.
-    ///
-    /// # Panics
-    ///
-    /// Never: sums beyond `usize::MAX` are [`Capacity::Unlimited`].
     ///
     /// ```
     /// use corox_flow::{flow, prelude::*};
