@@ -27,7 +27,7 @@ pub(super) const LOOKS_A_TURN: u32 = 128;
 /// A collector that is slow gets the latest value, and not those in between; one that goes from A to B and back to A meanwhile
 /// has not changed. The collection never ends by itself: `to_vec` and others that wait for the end wait for ever.
 ///
-/// Made by [`MutableStateFlow::as_state_flow`], [`state_in`](crate::FlowShare::state_in), and of others by
+/// Made by [`MutableStateFlow::as_state_flow`](crate::MutableStateFlow::as_state_flow), [`state_in`](crate::FlowShare::state_in), and of others by
 /// [`map_state`](StateFlow::map_state) and [`combine_states`](crate::combine_states). A clone is another collector of the same
 /// value. It becomes one at its first poll and is none when it is dropped.
 ///
