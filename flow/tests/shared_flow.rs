@@ -1,6 +1,7 @@
 //! Shared flows: F-33 to F-40, F-43, F-44, and `on_subscription`.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -266,6 +267,65 @@ fn an_emit_of_a_cancelled_coroutine_succeeds_at_once_or_never() {
     });
 }
 
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// F-40: a value that is not emitted wakes nobody.
+#[test]
+fn an_emit_of_a_cancelled_coroutine_wakes_nobody() {
+    run_test(async |t| {
+        let flow = MutableSharedFlow::new();
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let mut collected = flow.as_shared_flow();
+        let polled = Pin::new(&mut collected).poll_next(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let job = t.launch({
+            let flow = flow.clone();
+            async move {
+                CoroutineContext::current().job().unwrap().cancel();
+                flow.emit(1).await;
+            }
+        });
+        job.join().await;
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+    });
+}
+
+/// F-36: an emitter goes on when the slowest has taken a value, though it processes many in one poll.
+#[test]
+fn who_takes_many_at_once_lets_emitters_go_on() {
+    let flow = buffered(0, 4, BufferOverflow::Suspend);
+    let (mut one, mut other) = (subscribed(&flow), subscribed(&flow));
+    assert!((0..4).all(|n| flow.try_emit(n)));
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    let mut emit = Box::pin(flow.emit(4));
+    assert!(
+        emit.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let take_all = |collected: &mut SharedFlow<i32>| {
+        let mut woken = Vec::new();
+        let cx = &mut Context::from_waker(Waker::noop());
+        let polled = Pin::new(collected).poll_each(cx, &mut |_| {
+            woken.push(wakes.0.load(Ordering::SeqCst));
+            ControlFlow::Continue(())
+        });
+        assert!(polled.is_pending());
+        woken
+    };
+    assert_eq!(take_all(&mut one), [0; 4]);
+    assert_eq!(take_all(&mut other), [1; 5]);
+}
+
 /// F-40: it does not end when nobody can emit any more.
 #[test]
 fn a_collection_never_ends() {
@@ -500,13 +560,6 @@ fn a_waker_that_panics_keeps_nobody_asleep() {
     impl Wake for Panicking {
         fn wake(self: Arc<Self>) {
             panic!("woken");
-        }
-    }
-    #[derive(Default)]
-    struct Wakes(AtomicUsize);
-    impl Wake for Wakes {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
     let flow = buffered(0, 1, BufferOverflow::Suspend);

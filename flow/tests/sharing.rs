@@ -201,6 +201,7 @@ impl SharingPolicy for Remote {
             .map(Option::unwrap);
         commands.transform(async |command, e| {
             e.emit(command).await;
+            yield_now().await;
             e.emit(command).await;
         })
     }
@@ -382,6 +383,18 @@ fn it_runs_while_somebody_collects() {
         let last = shared.replay_cache()[0];
         assert_eq!(shared.take(3).to_vec().await.unwrap(), [last, 1, 2]);
         log.assert(["start", "stop", "start"]);
+    });
+}
+
+/// F-48: without a time-out it stops with the last collector, though the next comes before the coroutine has its turn.
+#[test]
+fn it_begins_anew_for_who_comes_next() {
+    run_test(async |t| {
+        let started = SharingStarted::while_subscribed(Duration::ZERO, Duration::ZERO);
+        let shared = flow_of([1, 2]).share_in(t.background_scope(), started, 0);
+        for _ in 0..3 {
+            assert_eq!(shared.clone().take(2).to_vec().await.unwrap(), [1, 2]);
+        }
     });
 }
 
