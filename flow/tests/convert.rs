@@ -82,6 +82,28 @@ fn a_failure_is_the_last_item_of_a_stream() {
     });
 }
 
+/// What the flow holds goes with its end, and not with the stream.
+#[test]
+fn a_stream_drops_its_flow_at_the_end() {
+    run_test(async |_| {
+        let log = EventLog::new();
+        let guard = Rc::new(Guard(log.clone()));
+        let mut stream = pin!(
+            flow_of([1])
+                .map(move |n| {
+                    let _ = &guard;
+                    n
+                })
+                .into_stream()
+        );
+        assert_eq!(stream.next().await.unwrap()?, 1);
+        log.assert::<&str>([]);
+        assert!(stream.next().await.is_none());
+        log.assert(["dropped"]);
+        Ok(())
+    });
+}
+
 /// With operators of futures, in a task that is `Send`.
 #[test]
 fn a_stream_of_a_flow_goes_where_streams_go() {

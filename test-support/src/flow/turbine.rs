@@ -329,11 +329,15 @@ impl<T: Debug> Turbine<T> {
     /// ```
     pub async fn cancel(&mut self) {
         self.queue.stop();
+        let mut told = false;
         poll_fn(|cx| {
             if self.queue.is_over() {
                 return Poll::Ready(());
             }
-            cx.waker().wake_by_ref();
+            // For the collection to see it, once: it may have to wait then.
+            if !std::mem::replace(&mut told, true) {
+                cx.waker().wake_by_ref();
+            }
             Poll::Pending
         })
         .await;
