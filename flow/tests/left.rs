@@ -1,10 +1,11 @@
 //! The coroutines that a flow has started have ended when whoever ends it goes on: F-11, F-12.
 #![cfg(not(corox_loom))]
 
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
-use corox_core::{Error, FinallyExt, Result, await_cancellation, delay};
+use corox_core::{Error, FinallyExt, Result, delay};
 use corox_flow::{Flow, channel_flow, combine, flow, flow_of, prelude::*};
 use corox_test::{EventLog, FlowTest, run_test};
 use futures::StreamExt;
@@ -22,7 +23,7 @@ fn cleaning(log: &EventLog, fails: bool) -> impl Flow<Item = i32> + use<> {
             if fails {
                 return Err(Error::msg("no"));
             }
-            await_cancellation().await;
+            pending::<()>().await;
             Ok(())
         };
         let cleanup = async {
