@@ -22,7 +22,8 @@
 //! | bounded, raced, repeated work | [`map_concurrent`], [`await_first_success`], [`Retry`] |
 //! | to pass elements from one to another | [`Channel`], [`Sender`] and [`Receiver`] |
 //! | coroutines with a channel | [`ChannelBuilders`]: `produce`, `actor`, `ticker`, `fan_in` |
-//! | values that come one after another | [`flow()`], [`Flow`]: [`FlowTransform`], [`FlowLimit`], [`FlowCollect`] |
+//! | values that come one after another | [`flow()`], [`Flow`] with its operators in [`prelude`]; [`channel_flow`], [`callback_flow`] |
+//! | a value that many watch, items that many get | [`MutableStateFlow`], [`MutableSharedFlow`], [`FlowShare`] |
 //! | one at a time, or so many | [`Mutex`], [`Semaphore`] |
 //! | the first of several things | [`select()`] with [`on`], [`on_timeout`], [`Job::on_join`], [`Deferred::on_await`] |
 //! | a callback | [`suspend_cancellable`] |
@@ -152,6 +153,8 @@ pub mod guide {
     pub mod errors {}
     #[doc = include_str!("../docs/failures.md")]
     pub mod failures {}
+    #[doc = include_str!("../docs/flow.md")]
+    pub mod flow {}
     #[doc = include_str!("../docs/limits.md")]
     pub mod limits {}
     #[doc = include_str!("../docs/on-tokio.md")]

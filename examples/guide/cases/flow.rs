@@ -129,10 +129,7 @@ async fn flow_01(_scope: CoroutineScope) -> Result<()> {
 
 async fn flow_02(_scope: CoroutineScope) -> Result<()> {
     fn simple() -> impl Iterator<Item = i32> {
-        (1..=3).map(|n| {
-            std::thread::sleep(ms(100));
-            n
-        })
+        (1..=3).inspect(|_| std::thread::sleep(ms(100)))
     }
     simple().for_each(print);
     Ok(())

@@ -2,7 +2,6 @@
 //!
 //! The peers have a task that sends, and a channel.
 
-use std::future::Future;
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -138,18 +137,16 @@ fn debounce(mut case: Variants<'_>) {
     case.tokio("tokio-mpsc+timeout", move |_| debounced(count));
 }
 
-fn debounced(count: u64) -> impl Future<Output = ()> + Send {
-    async move {
-        let (tx, mut rx) = mpsc::channel(BUFFER);
-        tokio::spawn(send_numbers(tx, count));
-        let (mut newest, mut sum) = (None, 0);
-        loop {
-            match tokio::time::timeout(REST, rx.recv()).await {
-                Ok(Some(number)) => newest = Some(number),
-                Ok(None) => break,
-                Err(_) => sum += newest.take().map_or(0, kept),
-            }
+async fn debounced(count: u64) {
+    let (tx, mut rx) = mpsc::channel(BUFFER);
+    tokio::spawn(send_numbers(tx, count));
+    let (mut newest, mut sum) = (None, 0);
+    loop {
+        match tokio::time::timeout(REST, rx.recv()).await {
+            Ok(Some(number)) => newest = Some(number),
+            Ok(None) => break,
+            Err(_) => sum += newest.take().map_or(0, kept),
         }
-        black_box(sum + newest.map_or(0, kept));
     }
+    black_box(sum + newest.map_or(0, kept));
 }
