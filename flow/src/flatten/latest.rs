@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
-use super::inner::Inner;
+use super::inner::InnerPerItem;
 use crate::Flow;
 use crate::children::Children;
 
@@ -24,13 +24,12 @@ pin_project! {
     //    v          item
     //  idle ----------------------------> leaving
     // ```
-    pub(crate) struct Latest<S: Flow, I, F> {
+    pub(crate) struct Latest<S: Flow, C> {
         // `None` when it has ended.
         #[pin]
         upstream: Option<S>,
-        f: F,
         #[pin]
-        inner: Option<I>,
+        inner: C,
         // What the inner ones have started.
         children: Children,
         // The next one runs for it, when the children have gone.
@@ -44,12 +43,11 @@ pin_project! {
     }
 }
 
-impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Latest<S, I, F> {
-    pub(crate) fn new(upstream: S, f: F) -> Self {
+impl<S: Flow, C: InnerPerItem<S::Item>> Latest<S, C> {
+    pub(crate) fn new(upstream: S, inner: C) -> Self {
         Latest {
             upstream: Some(upstream),
-            f,
-            inner: None,
+            inner,
             children: Children::default(),
             next: None,
             failed: None,
@@ -59,12 +57,11 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Latest<S, I, F> {
     }
 }
 
-impl<S: Flow, I, F: Clone> Clone for Latest<S, I, F> {
+impl<S: Flow, C: Clone> Clone for Latest<S, C> {
     fn clone(&self) -> Self {
         Latest {
             upstream: self.upstream.clone(),
-            f: self.f.clone(),
-            inner: None,
+            inner: self.inner.clone(),
             children: Children::default(),
             next: None,
             failed: None,
@@ -88,52 +85,50 @@ enum Ran {
 
 /// Begins with the next item, if there is one and nothing is left of the one before, and runs what is there.
 #[inline]
-fn run<T, I, F, K>(
-    mut inner: Pin<&mut Option<I>>,
+fn run<T, C, K>(
+    mut inner: Pin<&mut C>,
     children: &mut Children,
     next: &mut Option<T>,
-    f: &mut F,
     cx: &mut Context<'_>,
     sink: &mut K,
 ) -> Ran
 where
-    I: Inner,
-    F: FnMut(T) -> I,
-    K: FnMut(I::Item) -> ControlFlow<()>,
+    C: InnerPerItem<T>,
+    K: FnMut(C::Item) -> ControlFlow<()>,
 {
     if next.is_some() {
-        if inner.is_some() {
-            children.of(|| inner.set(None));
+        if inner.is_running() {
+            children.of(|| inner.as_mut().stop());
         }
         if children.poll_left(cx).is_pending() {
             return Ran::Leaving;
         }
         if let Some(item) = next.take() {
-            inner.set(Some(f(item)));
+            inner.as_mut().start(item);
         }
     }
-    let Some(running) = inner.as_mut().as_pin_mut() else {
+    if !inner.is_running() {
         return Ran::Idle;
-    };
-    match children.of(|| running.poll_each(cx, sink)) {
+    }
+    match children.of(|| inner.as_mut().poll_each(cx, sink)) {
         Poll::Pending => return Ran::Waits,
         Poll::Ready(Ok(ControlFlow::Break(()))) => return Ran::Broke,
         Poll::Ready(Ok(ControlFlow::Continue(()))) => {}
         Poll::Ready(Err(error)) => return Ran::Failed(error),
     }
-    children.of(|| inner.set(None));
+    children.of(|| inner.stop());
     Ran::Idle
 }
 
-impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Latest<S, I, F> {
+impl<S: Flow, C: InnerPerItem<S::Item>> Latest<S, C> {
     /// Nothing runs any more; the failure is told when what was started is gone.
     #[cold]
     fn fail(self: Pin<&mut Self>, error: Error) {
         let mut this = self.project();
         *this.failed = Some(error);
         this.upstream.set(None);
-        let mut inner = this.inner;
-        this.children.of(|| inner.set(None));
+        let inner = this.inner;
+        this.children.of(|| inner.stop());
         *this.next = None;
     }
 
@@ -149,10 +144,10 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Latest<S, I, F> {
     }
 }
 
-impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F> {
-    type Item = I::Item;
+impl<S: Flow, C: InnerPerItem<S::Item>> Flow for Latest<S, C> {
+    type Item = C::Item;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<I::Item>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<C::Item>>> {
         let mut item = None;
         let polled = self.poll_each(cx, &mut |next| {
             item = Some(next);
@@ -167,18 +162,18 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
         sink: &mut K,
     ) -> Poll<Result<ControlFlow<()>>>
     where
-        K: FnMut(I::Item) -> ControlFlow<()>,
+        K: FnMut(C::Item) -> ControlFlow<()>,
     {
         if self.failed.is_some() {
             return self.poll_failed(cx);
         }
         let mut this = self.as_mut().project();
         *this.broke = false;
-        let (mut inner, children, next, f) = (this.inner, this.children, this.next, this.f);
+        let (mut inner, children, next) = (this.inner, this.children, this.next);
         let waker = cx.waker();
         // What the last poll has left. The source comes first: what runs for an old item is not to win over a new one.
         let mut ran = match next {
-            Some(_) => run(inner.as_mut(), children, next, f, cx, sink),
+            Some(_) => run(inner.as_mut(), children, next, cx, sink),
             None => Ran::Idle,
         };
         let begun = !matches!(ran, Ran::Idle);
@@ -198,7 +193,7 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
             let mut each = |item| {
                 *next = Some(item);
                 let mut cx = Context::from_waker(waker);
-                ran = run(inner.as_mut(), children, next, f, &mut cx, sink);
+                ran = run(inner.as_mut(), children, next, &mut cx, sink);
                 polled_inner = true;
                 left -= 1;
                 turn_is_over = left == 0;
@@ -227,13 +222,13 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
             }
         }
         let mut cx = Context::from_waker(waker);
-        if !polled_inner && inner.is_some() {
-            ran = run(inner.as_mut(), children, next, f, &mut cx, sink);
+        if !polled_inner && inner.is_running() {
+            ran = run(inner.as_mut(), children, next, &mut cx, sink);
         }
         ended |= this.upstream.is_none();
         match ran {
             Ran::Broke => {
-                *this.broke = inner.is_some();
+                *this.broke = inner.is_running();
                 Poll::Ready(Ok(ControlFlow::Break(())))
             }
             Ran::Failed(error) => {
@@ -262,8 +257,8 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
             }
             let (mut inner, children) = (this.inner, this.children);
             if this.next.is_some() {
-                if inner.is_some() {
-                    children.of(|| inner.set(None));
+                if inner.is_running() {
+                    children.of(|| inner.as_mut().stop());
                     *this.takes_back |= std::mem::take(this.broke);
                 }
                 if children.poll_left(cx).is_pending() {
@@ -273,11 +268,11 @@ impl<S: Flow, I: Inner, F: FnMut(S::Item) -> I + Clone> Flow for Latest<S, I, F>
                     return;
                 }
                 if let Some(item) = this.next.take() {
-                    inner.set(Some((this.f)(item)));
+                    inner.as_mut().start(item);
                 }
             }
-            if let Some(running) = inner.as_mut().as_pin_mut() {
-                children.of(|| running.poll_progress(cx));
+            if inner.is_running() {
+                children.of(|| inner.poll_progress(cx));
             }
             let Some(upstream) = this.upstream.as_mut().as_pin_mut() else {
                 return;

@@ -1,9 +1,10 @@
 //! [`FlowFlatten`]: operators that make one flow of many.
 
+use std::convert::identity;
+
 use corox_channels::{BufferOverflow, Capacity};
 use corox_core::LaunchOutput;
 
-use crate::block::{Lent, with_lent};
 use crate::buffer::Buffer;
 use crate::fusion::Settings;
 use crate::{Emitter, Flow, FlowTransform, flow_of};
@@ -14,8 +15,7 @@ mod latest;
 mod merge;
 
 use concat::Concat;
-pub(crate) use inner::InnerFuture;
-use inner::{InnerBlock, InnerFlow};
+pub(crate) use inner::{InnerFuture, Inners};
 pub(crate) use latest::Latest;
 use merge::Merge;
 
@@ -73,7 +73,7 @@ pub fn merge<I>(flows: I) -> impl Flow<Item = <I::Item as Flow>::Item>
 where
     I: IntoIterator<Item: Flow, IntoIter: Clone>,
 {
-    let merged = Merge::new(flow_of(flows), usize::MAX, |flow| flow);
+    let merged = Merge::new(flow_of(flows), usize::MAX, identity);
     Buffer::of(merged, Some(default_buffer()))
 }
 
@@ -140,7 +140,7 @@ pub trait FlowFlatten: Flow + Sized {
         I: Flow,
         F: AsyncFnOnce(Self::Item) -> I + Clone,
     {
-        Concat::new(self.map_async(f), |flow| flow)
+        Concat::new(self.map_async(f), identity)
     }
 
     /// The items of the flows that this one gives, one flow after another.
@@ -162,7 +162,7 @@ pub trait FlowFlatten: Flow + Sized {
     where
         Self::Item: Flow,
     {
-        Concat::new(self, |flow| flow)
+        Concat::new(self, identity)
     }
 
     /// The items of a flow for each item, as they come, of at most `concurrency` flows at a time; the next item is asked for when one of
@@ -245,7 +245,7 @@ pub trait FlowFlatten: Flow + Sized {
         I: Flow,
         F: AsyncFnOnce(Self::Item) -> I + Clone,
     {
-        self.map_async(f).flat_map_merge(concurrency, |flow| flow)
+        self.map_async(f).flat_map_merge(concurrency, identity)
     }
 
     /// The items of the flows that this one gives, as they come, of at most `concurrency` flows at a time: as
@@ -273,7 +273,7 @@ pub trait FlowFlatten: Flow + Sized {
     where
         Self::Item: Flow,
     {
-        self.flat_map_merge(concurrency, |flow| flow)
+        self.flat_map_merge(concurrency, identity)
     }
 
     /// The items of a flow for the latest item: a newer item ends the flow of the one before.
@@ -305,12 +305,12 @@ pub trait FlowFlatten: Flow + Sized {
     /// });
     /// ```
     #[doc(alias = "flatMapLatest")]
-    fn flat_map_latest<I, F>(self, mut f: F) -> impl Flow<Item = I::Item>
+    fn flat_map_latest<I, F>(self, f: F) -> impl Flow<Item = I::Item>
     where
         I: Flow,
         F: FnMut(Self::Item) -> I + Clone,
     {
-        let latest = Latest::new(self, move |item| InnerFlow { flow: f(item) });
+        let latest = Latest::new(self, inner::flows(f));
         Buffer::of(latest, Some(default_buffer()))
     }
 
@@ -337,7 +337,8 @@ pub trait FlowFlatten: Flow + Sized {
         I: Flow,
         F: AsyncFnOnce(Self::Item) -> I + Clone,
     {
-        self.transform_latest(async move |item, emitter| emitter.emit_all(f(item).await).await)
+        let latest = Latest::new(self, inner::flows_async(f));
+        Buffer::of(latest, Some(default_buffer()))
     }
 
     /// What `f` gives for the latest item: a newer item ends the run of `f` for the one before, as in
@@ -363,7 +364,7 @@ pub trait FlowFlatten: Flow + Sized {
     where
         F: AsyncFnOnce(Self::Item) -> R + Clone,
     {
-        let latest = Latest::new(self, move |item| InnerFuture::new(f.clone()(item), Ok));
+        let latest = Latest::new(self, inner::futures(f));
         Buffer::of(latest, Some(default_buffer()))
     }
 
@@ -392,16 +393,7 @@ pub trait FlowFlatten: Flow + Sized {
         F: AsyncFnOnce(Self::Item, &Emitter<T>) -> R + Clone,
         R: LaunchOutput,
     {
-        let latest = Latest::new(self, move |item| {
-            let f = f.clone();
-            InnerBlock {
-                lent: Lent::recipe(move |lent| {
-                    with_lent(lent, async move |emitter: &Emitter<T>| {
-                        f(item, emitter).await
-                    })
-                }),
-            }
-        });
+        let latest = Latest::new(self, inner::blocks(f));
         Buffer::of(latest, Some(default_buffer()))
     }
 }

@@ -9,7 +9,7 @@ use super::fold::Fold;
 use super::run::Run;
 use crate::Flow;
 use crate::buffer::Buffer;
-use crate::flatten::{InnerFuture, Latest};
+use crate::flatten::{InnerFuture, Inners, Latest};
 use crate::fusion::Settings;
 
 /// The future of `collect_latest` (F-24): what comes of the actions goes through a rendezvous.
@@ -22,9 +22,9 @@ where
     Fut: Future<Output = R>,
     R: LaunchOutput,
 {
-    let actions = Latest::new(upstream, move |item| {
-        InnerFuture::new(action(item), LaunchOutput::into_result)
-    });
+    let actions =
+        Inners::new(move |item| InnerFuture::new(action(item), LaunchOutput::into_result));
+    let actions = Latest::new(upstream, actions);
     let rendezvous = Settings::buffer(Capacity::Rendezvous, BufferOverflow::Suspend);
     Run::new(
         Buffer::of(actions, Some(rendezvous)),
