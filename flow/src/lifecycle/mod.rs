@@ -6,14 +6,14 @@ use crate::block::with_lent;
 use crate::followed::{End, Followed};
 use crate::per_item::{Blocks, PerItemEmitting};
 use crate::why::why;
-use crate::{BlockOutput, Emitter, Flow};
+use crate::{BlockOutput, Emitter, Flow, flow};
 
 mod on_completion;
 mod on_completion_async;
 mod on_start;
 
 use on_completion::OnCompletion;
-use on_completion_async::OnCompletionAsync;
+use on_completion_async::{OnCompletionAsync, handling};
 use on_start::OnStart;
 
 /// How a collection has ended, as [`on_completion`](FlowLifecycle::on_completion) is told.
@@ -100,7 +100,7 @@ pub trait FlowLifecycle: Flow + Sized {
         F: AsyncFnOnce(&Emitter<Self::Item>) -> R + Clone,
         R: BlockOutput,
     {
-        OnStart::new(move |lent| with_lent(lent, block), self)
+        OnStart::new(flow(block), self)
     }
 
     /// Runs `block`, which may emit, when what is above has ended normally and without an item (F-10).
@@ -195,11 +195,7 @@ pub trait FlowLifecycle: Flow + Sized {
         F: AsyncFnOnce(Completion, &Emitter<Self::Item>) -> R + Clone,
         R: BlockOutput,
     {
-        OnCompletionAsync::new(self, move |completion, lent| {
-            with_lent(lent, async move |emitter: &Emitter<Self::Item>| {
-                handler(completion, emitter).await
-            })
-        })
+        OnCompletionAsync::new(self, handling(handler))
     }
 }
 

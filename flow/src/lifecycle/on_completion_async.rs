@@ -10,63 +10,161 @@ use corox_core::{Error, LaunchOutput, Result};
 use pin_project_lite::pin_project;
 
 use super::Completion;
-use crate::Flow;
-use crate::block::{Lent, LentEmitter};
+use crate::block::{Lent, LentEmitter, with_lent};
 use crate::ending::Ending;
+use crate::{BlockOutput, Emitter, Flow};
+
+/// What is told the end, and then the block that this gives.
+pub(super) trait Handler {
+    type Item;
+
+    /// Nobody has told it yet.
+    fn is_untold(&self) -> bool;
+
+    /// Tells it, once.
+    fn tell(self: Pin<&mut Self>, completion: Completion);
+
+    /// Drops the block.
+    fn stop(self: Pin<&mut Self>);
+
+    /// Of the block, as of a flow.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Item>>>;
+
+    /// Of the block, as of a flow.
+    fn poll_each<K>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        sink: &mut K,
+    ) -> Poll<Result<ControlFlow<()>>>
+    where
+        K: FnMut(Self::Item) -> ControlFlow<()>;
+
+    /// Of the block, as of a flow.
+    fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>);
+}
+
+pin_project! {
+    struct Handling<T, F, Fut> {
+        handler: Option<F>,
+        #[pin]
+        lent: Lent<T, Fut>,
+    }
+}
+
+/// Not made in the operator's method, where it would have the upstream in its type.
+pub(super) fn handling<T, R, F>(handler: F) -> impl Handler<Item = T> + Clone
+where
+    F: AsyncFnOnce(Completion, &Emitter<T>) -> R + Clone,
+    R: BlockOutput,
+{
+    Handling {
+        handler: Some(move |completion, lent| {
+            with_lent(lent, async move |emitter: &Emitter<T>| {
+                handler(completion, emitter).await
+            })
+        }),
+        lent: Lent::idle(),
+    }
+}
+
+impl<T, F: Clone, Fut> Clone for Handling<T, F, Fut> {
+    fn clone(&self) -> Self {
+        Handling {
+            handler: self.handler.clone(),
+            lent: self.lent.fresh(),
+        }
+    }
+}
+
+impl<T, F, Fut> Handler for Handling<T, F, Fut>
+where
+    F: FnOnce(Completion, LentEmitter<T>) -> Fut,
+    Fut: Future<Output: LaunchOutput>,
+{
+    type Item = T;
+
+    #[inline]
+    fn is_untold(&self) -> bool {
+        self.handler.is_some()
+    }
+
+    fn tell(self: Pin<&mut Self>, completion: Completion) {
+        let this = self.project();
+        if let Some(handler) = this.handler.take() {
+            this.lent.start(|lent| handler(completion, lent));
+        }
+    }
+
+    fn stop(self: Pin<&mut Self>) {
+        self.project().lent.stop();
+    }
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+        self.project().lent.poll_next(cx)
+    }
+
+    #[inline]
+    fn poll_each<K>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        sink: &mut K,
+    ) -> Poll<Result<ControlFlow<()>>>
+    where
+        K: FnMut(T) -> ControlFlow<()>,
+    {
+        self.project().lent.poll_each(cx, sink)
+    }
+
+    #[inline]
+    fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        self.project().lent.poll_progress(cx);
+    }
+}
 
 pin_project! {
     /// The flow of `on_completion_async`.
-    pub(super) struct OnCompletionAsync<S, T, F, Fut>
+    pub(super) struct OnCompletionAsync<S, H>
     where
-        F: FnOnce(Completion, LentEmitter<T>) -> Fut,
-        Fut: Future,
-        Fut::Output: LaunchOutput,
+        H: Handler,
     {
         #[pin]
         upstream: Ending<S>,
         // Of what was never polled nothing has to be told.
         begun: bool,
-        handler: Option<F>,
+        #[pin]
+        handler: H,
         // What it was told. It can emit nothing then.
         failure: Option<Error>,
-        #[pin]
-        lent: Lent<T, Fut>,
     }
 
-    impl<S, T, F, Fut> PinnedDrop for OnCompletionAsync<S, T, F, Fut>
+    impl<S, H> PinnedDrop for OnCompletionAsync<S, H>
     where
-        F: FnOnce(Completion, LentEmitter<T>) -> Fut,
-        Fut: Future,
-        Fut::Output: LaunchOutput,
+        H: Handler,
     {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if !*this.begun {
                 return;
             }
-            if let Some(handler) = this.handler.take() {
+            if this.handler.is_untold() {
                 this.upstream.stop();
-                this.lent.as_mut().start(|lent| handler(Completion::of_a_drop(), lent));
+                this.handler.as_mut().tell(Completion::of_a_drop());
                 let mut cx = Context::from_waker(Waker::noop());
                 // Nobody is there for its failure.
-                let _ = this.lent.poll_each(&mut cx, &mut |_| ControlFlow::Break(()));
+                let _ = this.handler.poll_each(&mut cx, &mut |_| ControlFlow::Break(()));
             }
         }
     }
 }
 
-impl<S, T, F, Fut> OnCompletionAsync<S, T, F, Fut>
-where
-    F: FnOnce(Completion, LentEmitter<T>) -> Fut,
-    Fut: Future<Output: LaunchOutput>,
-{
-    pub(super) fn new(upstream: S, handler: F) -> Self {
+impl<S, H: Handler> OnCompletionAsync<S, H> {
+    pub(super) fn new(upstream: S, handler: H) -> Self {
         OnCompletionAsync {
             upstream: Ending::of(upstream),
             begun: false,
-            handler: Some(handler),
+            handler,
             failure: None,
-            lent: Lent::idle(),
         }
     }
 
@@ -75,21 +173,19 @@ where
         let this = self.project();
         let completion = Completion::of(&ended);
         *this.failure = ended.err();
-        if let Some(handler) = this.handler.take() {
-            this.lent.start(|lent| handler(completion, lent));
-        }
+        this.handler.tell(completion);
     }
 
     /// Runs a handler that was told of `error`: emits nothing, and gives the failure of the flow.
     fn poll_failed(self: Pin<&mut Self>, error: Error, cx: &mut Context<'_>) -> Poll<Error> {
         let mut this = self.project();
         let mut emits = false;
-        let ended = this.lent.as_mut().poll_each(cx, &mut |_| {
+        let ended = this.handler.as_mut().poll_each(cx, &mut |_| {
             emits = true;
             ControlFlow::Break(())
         });
         if emits {
-            this.lent.stop();
+            this.handler.stop();
             return Poll::Ready(error);
         }
         match ended {
@@ -106,32 +202,26 @@ where
     }
 }
 
-impl<S: Clone, T, F, Fut> Clone for OnCompletionAsync<S, T, F, Fut>
-where
-    F: FnOnce(Completion, LentEmitter<T>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
-{
+impl<S: Clone, H: Handler + Clone> Clone for OnCompletionAsync<S, H> {
     fn clone(&self) -> Self {
         OnCompletionAsync {
             upstream: self.upstream.clone(),
             begun: false,
             handler: self.handler.clone(),
             failure: None,
-            lent: self.lent.fresh(),
         }
     }
 }
 
-impl<S, T, F, Fut> Flow for OnCompletionAsync<S, T, F, Fut>
+impl<S, H> Flow for OnCompletionAsync<S, H>
 where
-    S: Flow<Item = T>,
-    F: FnOnce(Completion, LentEmitter<T>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
+    S: Flow,
+    H: Handler<Item = S::Item> + Clone,
 {
-    type Item = T;
+    type Item = S::Item;
 
     #[inline]
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
         let this = self.as_mut().project();
         *this.begun = true;
         if !this.upstream.is_over() {
@@ -142,7 +232,7 @@ where
         }
         let this = self.as_mut().project();
         match this.failure.take() {
-            None => this.lent.poll_next(cx),
+            None => this.handler.poll_next(cx),
             Some(error) => self.poll_failed(error, cx).map(Err),
         }
     }
@@ -154,7 +244,7 @@ where
         sink: &mut K,
     ) -> Poll<Result<ControlFlow<()>>>
     where
-        K: FnMut(T) -> ControlFlow<()>,
+        K: FnMut(S::Item) -> ControlFlow<()>,
     {
         let this = self.as_mut().project();
         *this.begun = true;
@@ -166,7 +256,7 @@ where
         }
         let this = self.as_mut().project();
         match this.failure.take() {
-            None => this.lent.poll_each(cx, sink),
+            None => this.handler.poll_each(cx, sink),
             Some(error) => self.poll_failed(error, cx).map(Err),
         }
     }
@@ -175,7 +265,7 @@ where
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
         if this.upstream.is_over() {
-            this.lent.poll_progress(cx);
+            this.handler.poll_progress(cx);
         } else {
             this.upstream.poll_progress(cx);
         }

@@ -1,65 +1,56 @@
 //! A block that emits before a flow.
 
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corox_core::{LaunchOutput, Result};
+use corox_core::Result;
 use pin_project_lite::pin_project;
 
 use crate::Flow;
-use crate::block::{Lent, LentEmitter};
 
 pin_project! {
     /// The flow of `on_start`.
-    pub(super) struct OnStart<S, T, F, Fut> {
+    pub(super) struct OnStart<S, B> {
+        // The flow of the block, until it has ended.
         #[pin]
-        lent: Lent<T, Fut, F>,
+        block: Option<B>,
         // Not there once the block has failed.
         #[pin]
         upstream: Option<S>,
     }
 }
 
-impl<S, T, F, Fut> OnStart<S, T, F, Fut>
-where
-    F: FnOnce(LentEmitter<T>) -> Fut,
-    Fut: Future<Output: LaunchOutput>,
-{
-    pub(super) fn new(block: F, upstream: S) -> Self {
+impl<S, B> OnStart<S, B> {
+    pub(super) fn new(block: B, upstream: S) -> Self {
         OnStart {
-            lent: Lent::recipe(block),
+            block: Some(block),
             upstream: Some(upstream),
         }
     }
 }
 
-impl<S: Clone, T, F: Clone, Fut> Clone for OnStart<S, T, F, Fut> {
+impl<S: Clone, B: Clone> Clone for OnStart<S, B> {
     fn clone(&self) -> Self {
         OnStart {
-            lent: self.lent.fresh(),
+            block: self.block.clone(),
             upstream: self.upstream.clone(),
         }
     }
 }
 
-impl<S, T, F, Fut> Flow for OnStart<S, T, F, Fut>
-where
-    S: Flow<Item = T>,
-    F: FnOnce(LentEmitter<T>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
-{
-    type Item = T;
+impl<S: Flow, B: Flow<Item = S::Item>> Flow for OnStart<S, B> {
+    type Item = S::Item;
 
     #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
         let mut this = self.project();
-        if !this.lent.is_idle() {
-            match ready!(this.lent.poll_next(cx)) {
-                Ok(None) => {}
+        if let Some(block) = this.block.as_mut().as_pin_mut() {
+            match ready!(block.poll_next(cx)) {
+                Ok(None) => this.block.set(None),
                 Ok(item) => return Poll::Ready(Ok(item)),
                 Err(error) => {
+                    this.block.set(None);
                     this.upstream.set(None);
                     return Poll::Ready(Err(error));
                 }
@@ -78,14 +69,15 @@ where
         sink: &mut K,
     ) -> Poll<Result<ControlFlow<()>>>
     where
-        K: FnMut(T) -> ControlFlow<()>,
+        K: FnMut(S::Item) -> ControlFlow<()>,
     {
         let mut this = self.project();
-        if !this.lent.is_idle() {
-            match ready!(this.lent.poll_each(cx, sink)) {
-                Ok(ControlFlow::Continue(())) => {}
+        if let Some(block) = this.block.as_mut().as_pin_mut() {
+            match ready!(block.poll_each(cx, sink)) {
+                Ok(ControlFlow::Continue(())) => this.block.set(None),
                 Ok(ControlFlow::Break(())) => return Poll::Ready(Ok(ControlFlow::Break(()))),
                 Err(error) => {
+                    this.block.set(None);
                     this.upstream.set(None);
                     return Poll::Ready(Err(error));
                 }
@@ -100,8 +92,8 @@ where
     #[inline]
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
-        if !this.lent.is_idle() {
-            this.lent.poll_progress(cx);
+        if let Some(block) = this.block.as_pin_mut() {
+            block.poll_progress(cx);
         } else if let Some(upstream) = this.upstream.as_pin_mut() {
             upstream.poll_progress(cx);
         }

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corox_core::{LaunchOutput, Result};
+use corox_core::Result;
 use pin_project_lite::pin_project;
 
-use crate::Flow;
-use crate::block::{Emitter, Lent, LentEmitter, with_lent};
+use crate::block::{Emitter, flow};
 use crate::fusion;
+use crate::{BlockOutput, Flow};
 
 /// A flow to which a collector subscribes: a [`SharedFlow`](crate::SharedFlow), a [`StateFlow`](crate::StateFlow), and what
 /// [`on_subscription`](crate::FlowShare::on_subscription) makes of them.
@@ -41,11 +41,11 @@ pub(super) fn on_subscription<S, R, F>(upstream: S, action: F) -> impl HotFlow<I
 where
     S: HotFlow,
     F: AsyncFnOnce(&Emitter<S::Item>) -> R + Clone,
-    R: LaunchOutput,
+    R: BlockOutput,
 {
     OnSubscription {
         upstream: Some(upstream),
-        lent: Lent::recipe(move |lent| with_lent(lent, action)),
+        block: Some(flow(action)),
         stage: Stage::Before,
     }
 }
@@ -60,31 +60,31 @@ enum Stage {
 }
 
 pin_project! {
-    struct OnSubscription<S: Flow, Fut, F> {
+    struct OnSubscription<S, B> {
         // Not there after a failure.
         #[pin]
         upstream: Option<S>,
+        // The flow of the action, until it has ended.
         #[pin]
-        lent: Lent<S::Item, Fut, F>,
+        block: Option<B>,
         stage: Stage,
     }
 }
 
-impl<S: Flow, Fut, F: Clone> Clone for OnSubscription<S, Fut, F> {
+impl<S: Clone, B: Clone> Clone for OnSubscription<S, B> {
     fn clone(&self) -> Self {
         OnSubscription {
             upstream: self.upstream.clone(),
-            lent: self.lent.fresh(),
+            block: self.block.clone(),
             stage: Stage::Before,
         }
     }
 }
 
-impl<S, Fut, F> HotFlow for OnSubscription<S, Fut, F>
+impl<S, B> HotFlow for OnSubscription<S, B>
 where
     S: HotFlow,
-    F: FnOnce(LentEmitter<S::Item>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
+    B: Flow<Item = S::Item>,
 {
     fn poll_subscribed(
         self: Pin<&mut Self>,
@@ -102,27 +102,30 @@ where
             }
         }
         if *this.stage == Stage::Action {
-            let Poll::Ready(item) = this.lent.as_mut().poll_next(cx) else {
-                upstream.poll_progress(cx);
-                return Poll::Pending;
-            };
-            polled = item;
+            if let Some(block) = this.block.as_mut().as_pin_mut() {
+                let Poll::Ready(item) = block.poll_next(cx) else {
+                    upstream.poll_progress(cx);
+                    return Poll::Pending;
+                };
+                polled = item;
+            }
             if let Ok(None) = polled {
+                this.block.set(None);
                 *this.stage = Stage::Subscribed;
             }
         }
         if polled.is_err() {
+            this.block.set(None);
             this.upstream.set(None);
         }
         Poll::Ready(polled)
     }
 }
 
-impl<S, Fut, F> Flow for OnSubscription<S, Fut, F>
+impl<S, B> Flow for OnSubscription<S, B>
 where
     S: HotFlow,
-    F: FnOnce(LentEmitter<S::Item>) -> Fut + Clone,
-    Fut: Future<Output: LaunchOutput>,
+    B: Flow<Item = S::Item>,
 {
     type Item = S::Item;
 
@@ -166,7 +169,9 @@ where
     fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
         if *this.stage == Stage::Action {
-            this.lent.poll_progress(cx);
+            if let Some(block) = this.block.as_pin_mut() {
+                block.poll_progress(cx);
+            }
         }
         if let Some(upstream) = this.upstream.as_pin_mut() {
             upstream.poll_progress(cx);
