@@ -36,6 +36,11 @@ impl<S: Flow, F> Debounce<S, F> {
     }
 }
 
+/// The same for each item. Not a closure of the operator's method, which would have the upstream in its type.
+pub(super) fn always<T>(duration: Duration) -> impl FnMut(&T) -> Duration + Clone {
+    move |_| duration
+}
+
 impl<S: Flow, F: Clone> Clone for Debounce<S, F> {
     fn clone(&self) -> Self {
         Debounce {

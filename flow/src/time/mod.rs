@@ -12,7 +12,7 @@ mod throttle_first;
 mod timeout;
 
 use chunked_within::ChunkedWithin;
-use debounce::Debounce;
+use debounce::{Debounce, always};
 use sample::Sample;
 use throttle_first::ThrottleFirst;
 use timeout::Timeout;
@@ -68,7 +68,7 @@ pub trait FlowTime: Flow + Sized {
     /// }).unwrap();
     /// ```
     fn debounce(self, duration: Duration) -> impl Flow<Item = Self::Item> {
-        Debounce::new(self, move |_: &Self::Item| duration)
+        Debounce::new(self, always(duration))
     }
 
     /// [`debounce`](FlowTime::debounce) for a time that depends on the item. An item with zero is passed on at once, in place
