@@ -99,13 +99,13 @@ pub trait FlowCombine: Flow + Sized {
     ///     Ok(())
     /// }).unwrap();
     /// ```
-    fn combine<S, R, F>(self, other: S, mut f: F) -> impl Flow<Item = R>
+    fn combine<S, R, F>(self, other: S, f: F) -> impl Flow<Item = R>
     where
         Self::Item: Clone,
         S: Flow<Item: Clone>,
         F: FnMut(Self::Item, S::Item) -> R + Clone,
     {
-        combine((self, other), move |(a, b)| f(a, b))
+        combine((self, other), of_pair(f))
     }
 
     /// [`combine`](FlowCombine::combine) with a closure that may suspend.
@@ -256,4 +256,12 @@ where
     R: LaunchOutput,
 {
     Newest::new(flows).transform(f)
+}
+
+/// A closure of two arguments as one of a pair. Not made in a method of [`FlowCombine`], where it would have the upstream in its type.
+fn of_pair<A, B, R, F>(mut f: F) -> impl FnMut((A, B)) -> R + Clone
+where
+    F: FnMut(A, B) -> R + Clone,
+{
+    move |(a, b)| f(a, b)
 }
