@@ -2,6 +2,8 @@
 
 use corox_core::LaunchOutput;
 
+use crate::per_item::{Calls, PerItem, PerItemEmitting, blocks};
+use crate::transform::{Emitting, MapAsync};
 use crate::{Emitter, Flow, FlowTransform};
 
 mod flows;
@@ -80,7 +82,7 @@ pub trait FlowCombine: Flow + Sized {
         S: Flow,
         F: AsyncFnOnce(Self::Item, S::Item) -> R + Clone,
     {
-        Zip::new(self, other, |a, b| (a, b)).then(move |(a, b)| f.clone()(a, b))
+        MapAsync::new(Zip::new(self, other, pair), calls_of_pair(f))
     }
 
     /// `f` of the newest items of both flows: when each has given one, and then whenever one of them gives another.
@@ -132,7 +134,7 @@ pub trait FlowCombine: Flow + Sized {
         S: Flow<Item: Clone>,
         F: AsyncFnOnce(Self::Item, S::Item) -> R + Clone,
     {
-        Newest::new((self, other)).then(move |(a, b)| f.clone()(a, b))
+        MapAsync::new(Newest::new((self, other)), calls_of_pair(f))
     }
 
     /// Any number of items for the newest ones of both flows: `f` emits them. A failure that it gives is that of the flow.
@@ -160,8 +162,7 @@ pub trait FlowCombine: Flow + Sized {
         F: AsyncFnOnce(Self::Item, S::Item, &Emitter<T>) -> R + Clone,
         R: LaunchOutput,
     {
-        Newest::new((self, other))
-            .transform(async move |(a, b), emitter: &Emitter<T>| f(a, b, emitter).await)
+        Emitting::new(Newest::new((self, other)), blocks_of_pair(f))
     }
 }
 
@@ -258,10 +259,31 @@ where
     Newest::new(flows).transform(f)
 }
 
-/// A closure of two arguments as one of a pair. Not made in a method of [`FlowCombine`], where it would have the upstream in its type.
+// Closures of two arguments as such of a pair. They are not made in the methods of `FlowCombine`, where they would have the upstream in
+// their types: see `per_item`.
+
+fn pair<A, B>(a: A, b: B) -> (A, B) {
+    (a, b)
+}
+
 fn of_pair<A, B, R, F>(mut f: F) -> impl FnMut((A, B)) -> R + Clone
 where
     F: FnMut(A, B) -> R + Clone,
 {
     move |(a, b)| f(a, b)
+}
+
+fn calls_of_pair<A, B, R, F>(f: F) -> impl PerItem<(A, B), Out = R> + Clone
+where
+    F: AsyncFnOnce(A, B) -> R + Clone,
+{
+    Calls::new(move |(a, b)| f.clone()(a, b))
+}
+
+fn blocks_of_pair<A, B, T, R, F>(f: F) -> impl PerItemEmitting<(A, B), Item = T> + Clone
+where
+    F: AsyncFnOnce(A, B, &Emitter<T>) -> R + Clone,
+    R: LaunchOutput,
+{
+    blocks(async move |(a, b), emitter: &Emitter<T>| f(a, b, emitter).await)
 }

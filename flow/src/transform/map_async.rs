@@ -13,7 +13,7 @@ use crate::per_item::PerItem;
 pin_project! {
     /// The flow of `map_async`, `on_each_async` and `then`.
     #[derive(Clone)]
-    pub(super) struct MapAsync<S, C> {
+    pub(crate) struct MapAsync<S, C> {
         #[pin]
         upstream: S,
         #[pin]
@@ -22,7 +22,7 @@ pin_project! {
 }
 
 impl<S: Flow, C: PerItem<S::Item> + Clone> MapAsync<S, C> {
-    pub(super) fn new(upstream: S, calls: C) -> Self {
+    pub(crate) fn new(upstream: S, calls: C) -> Self {
         MapAsync { upstream, calls }
     }
 }

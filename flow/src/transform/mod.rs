@@ -20,7 +20,7 @@ use distinct::Distinct;
 pub(crate) use emitting::Emitting;
 pub use filter::Filter;
 pub use map::Map;
-use map_async::MapAsync;
+pub(crate) use map_async::MapAsync;
 use start_with::StartWith;
 pub(crate) use steps::{Step, Steps};
 pub(crate) use steps_async::StepsAsync;
