@@ -142,28 +142,15 @@ impl<S: Flow, C: InnerPerItem<S::Item>> Latest<S, C> {
                 .map_or(Ok(ControlFlow::Continue(())), Err)
         })
     }
-}
 
-impl<S: Flow, C: InnerPerItem<S::Item>> Flow for Latest<S, C> {
-    type Item = C::Item;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<C::Item>>> {
-        let mut item = None;
-        let polled = self.poll_each(cx, &mut |next| {
-            item = Some(next);
-            ControlFlow::Break(())
-        });
-        polled.map(|ended| ended.map(|_| item))
-    }
-
-    fn poll_each<K>(
+    /// Once for all sinks: the buffer behind it has several, and so has that of each such operator further down, whose number would be
+    /// how often this is compiled.
+    fn poll_items(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        sink: &mut K,
-    ) -> Poll<Result<ControlFlow<()>>>
-    where
-        K: FnMut(C::Item) -> ControlFlow<()>,
-    {
+        mut sink: &mut dyn FnMut(C::Item) -> ControlFlow<()>,
+    ) -> Poll<Result<ControlFlow<()>>> {
+        let sink = &mut sink;
         if self.failed.is_some() {
             return self.poll_failed(cx);
         }
@@ -247,6 +234,31 @@ impl<S: Flow, C: InnerPerItem<S::Item>> Flow for Latest<S, C> {
                 Poll::Pending
             }
         }
+    }
+}
+
+impl<S: Flow, C: InnerPerItem<S::Item>> Flow for Latest<S, C> {
+    type Item = C::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<C::Item>>> {
+        let mut item = None;
+        let polled = self.poll_items(cx, &mut |next| {
+            item = Some(next);
+            ControlFlow::Break(())
+        });
+        polled.map(|ended| ended.map(|_| item))
+    }
+
+    #[inline]
+    fn poll_each<K>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        sink: &mut K,
+    ) -> Poll<Result<ControlFlow<()>>>
+    where
+        K: FnMut(C::Item) -> ControlFlow<()>,
+    {
+        self.poll_items(cx, sink)
     }
 
     fn poll_progress(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
