@@ -18,7 +18,10 @@ use crate::{BlockOutput, Emitter, Flow};
 pub(super) trait Handler {
     type Item;
 
-    /// Nobody has told it yet.
+    /// From now on there is an end to tell: of what was never polled there is none.
+    fn begin(self: Pin<&mut Self>);
+
+    /// There is an end to tell, and nobody has told it yet.
     fn is_untold(&self) -> bool;
 
     /// Tells it, once.
@@ -45,6 +48,7 @@ pub(super) trait Handler {
 
 pin_project! {
     struct Handling<T, F, Fut> {
+        begun: bool,
         handler: Option<F>,
         #[pin]
         lent: Lent<T, Fut>,
@@ -58,6 +62,7 @@ where
     R: BlockOutput,
 {
     Handling {
+        begun: false,
         handler: Some(move |completion, lent| {
             with_lent(lent, async move |emitter: &Emitter<T>| {
                 handler(completion, emitter).await
@@ -70,6 +75,7 @@ where
 impl<T, F: Clone, Fut> Clone for Handling<T, F, Fut> {
     fn clone(&self) -> Self {
         Handling {
+            begun: false,
             handler: self.handler.clone(),
             lent: self.lent.fresh(),
         }
@@ -84,8 +90,13 @@ where
     type Item = T;
 
     #[inline]
+    fn begin(self: Pin<&mut Self>) {
+        *self.project().begun = true;
+    }
+
+    #[inline]
     fn is_untold(&self) -> bool {
-        self.handler.is_some()
+        self.begun && self.handler.is_some()
     }
 
     fn tell(self: Pin<&mut Self>, completion: Completion) {
@@ -130,8 +141,6 @@ pin_project! {
     {
         #[pin]
         upstream: Ending<S>,
-        // Of what was never polled nothing has to be told.
-        begun: bool,
         #[pin]
         handler: H,
         // What it was told. It can emit nothing then.
@@ -144,9 +153,6 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if !*this.begun {
-                return;
-            }
             if this.handler.is_untold() {
                 this.upstream.stop();
                 this.handler.as_mut().tell(Completion::of_a_drop());
@@ -162,7 +168,6 @@ impl<S, H: Handler> OnCompletionAsync<S, H> {
     pub(super) fn new(upstream: S, handler: H) -> Self {
         OnCompletionAsync {
             upstream: Ending::of(upstream),
-            begun: false,
             handler,
             failure: None,
         }
@@ -206,7 +211,6 @@ impl<S: Clone, H: Handler + Clone> Clone for OnCompletionAsync<S, H> {
     fn clone(&self) -> Self {
         OnCompletionAsync {
             upstream: self.upstream.clone(),
-            begun: false,
             handler: self.handler.clone(),
             failure: None,
         }
@@ -223,7 +227,7 @@ where
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
         let this = self.as_mut().project();
-        *this.begun = true;
+        this.handler.begin();
         if !this.upstream.is_over() {
             match ready!(this.upstream.poll_next(cx)) {
                 ControlFlow::Continue(item) => return Poll::Ready(Ok(Some(item))),
@@ -247,7 +251,7 @@ where
         K: FnMut(S::Item) -> ControlFlow<()>,
     {
         let this = self.as_mut().project();
-        *this.begun = true;
+        this.handler.begin();
         if !this.upstream.is_over() {
             match ready!(this.upstream.poll_each(cx, sink)) {
                 None => return Poll::Ready(Ok(ControlFlow::Break(()))),
