@@ -378,7 +378,7 @@ fn sizes() {
         232,
         "transform_while",
     );
-    added(&it, all().catch(async |_, e| e.emit(1).await), 280, "catch");
+    added(&it, all().catch(async |_, e| e.emit(1).await), 288, "catch");
     added(
         &it,
         all().on_start(async |e| e.emit(1).await),
@@ -388,7 +388,7 @@ fn sizes() {
     added(
         &it,
         all().on_empty(async |e| e.emit(1).await),
-        232,
+        240,
         "on_empty",
     );
     added(&it, all().on_completion(|_| ()), 64, "on_completion");
