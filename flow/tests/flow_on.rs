@@ -551,3 +551,33 @@ fn clones_are_fresh() {
     })
     .unwrap();
 }
+
+/// A source that blocks its thread between its items, as one that reads a file: each item is handed over before the next is made.
+#[test]
+fn an_item_does_not_wait_for_the_next_one_of_a_source_that_blocks() {
+    let seen = run_blocking(async |_| {
+        let (taken, is_taken) = std::sync::mpsc::channel();
+        let is_taken = Arc::new(Mutex::new(is_taken));
+        let numbers = flow(async move |e| {
+            for n in 0..5 {
+                e.emit(n).await;
+                // Blocks the thread until that one was collected.
+                let collected = is_taken
+                    .lock()
+                    .unwrap()
+                    .recv_timeout(Duration::from_secs(10));
+                assert_eq!(collected, Ok(n));
+            }
+        });
+        let mut seen = Vec::new();
+        let elsewhere = numbers.flow_on(Dispatcher::DEFAULT);
+        elsewhere
+            .for_each(|n| {
+                seen.push(n);
+                taken.send(n).ok();
+            })
+            .await?;
+        Ok(seen)
+    });
+    assert_eq!(seen.unwrap(), [0, 1, 2, 3, 4]);
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use corox_channels::BufferOverflow;
@@ -20,6 +21,8 @@ pub(super) struct HandOver<T> {
     state: Mutex<State<T>>,
     room: usize,
     overflow: BufferOverflow,
+    /// Whoever collects has taken all that there was. Written under the lock; a hint for the producer.
+    all_taken: AtomicBool,
     /// Of the producer, while it waits for room.
     producer: AtomicWaker,
     /// Of whoever collects, while it waits for an item.
@@ -55,9 +58,16 @@ impl<T> HandOver<T> {
             }),
             room,
             overflow,
+            all_taken: AtomicBool::new(true),
             producer: AtomicWaker::new(),
             consumer: AtomicWaker::new(),
         })
+    }
+
+    /// The next item is to be published at once: the producer may block its thread before it has another one.
+    #[inline]
+    pub(super) fn wants_one(&self) -> bool {
+        self.all_taken.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_lossless(&self) -> bool {
@@ -81,6 +91,8 @@ impl<T> HandOver<T> {
             let mut state = self.state.lock();
             let published = state.add(batch, dropped, self.room, self.overflow);
             state.producer_waits = !batch.is_empty();
+            self.all_taken
+                .store(state.queue.is_empty(), Ordering::Relaxed);
             published
         };
         if wake {
@@ -132,6 +144,8 @@ impl<T> HandOver<T> {
                 }
             }
             state.consumer_waits = waits;
+            self.all_taken
+                .store(state.queue.is_empty(), Ordering::Relaxed);
             (waits, std::mem::take(&mut state.producer_waits))
         };
         if wake {

@@ -81,21 +81,22 @@ impl<S: Flow> Future for Producing<S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut this = self.project();
         let (batch, children) = (this.batch, this.children);
-        let lossless = this.over.is_lossless();
+        let over = this.over;
+        let lossless = over.is_lossless();
         let mut left = BATCH;
         let mut waits = false;
         let mut gathers = false;
         if !batch.is_empty() && this.source.is_some() {
             // One has waited for room. What has room behind it goes with it.
-            *this.room = this.over.room();
+            *this.room = over.room();
             gathers = *this.room > 0;
         }
         loop {
             if !batch.is_empty() && !std::mem::take(&mut gathers) {
                 if lossless && batch.len() > *this.room {
-                    this.over.register_producer(cx.waker());
+                    over.register_producer(cx.waker());
                 }
-                *this.room = this.over.publish(batch, this.dropped);
+                *this.room = over.publish(batch, this.dropped);
                 this.dropped.clear();
                 if !batch.is_empty() {
                     if let Some(source) = this.source.as_mut().as_pin_mut() {
@@ -126,7 +127,7 @@ impl<S: Flow> Future for Producing<S> {
             let mut sink = |item| {
                 batch.push_back(item);
                 wanted -= 1;
-                if wanted == 0 {
+                if wanted == 0 || over.wants_one() {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
