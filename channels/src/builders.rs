@@ -299,9 +299,9 @@ impl ChannelBuilders for Launcher {
 /// run_blocking(async |scope| {
 ///     let lines = scope.produce(1, async |producer| {
 ///         producer.send("from the body").await?;
-///         let channel = producer.channel().clone();
+///         let child = producer.clone();
 ///         // The channel is closed when the children have ended, too.
-///         producer.launch(async move { Ok(channel.send("from a child").await?) });
+///         producer.launch(async move { Ok(child.send("from a child").await?) });
 ///         Ok(())
 ///     });
 ///     assert_eq!(lines.to_vec().await?, ["from the body", "from a child"]);
@@ -319,6 +319,16 @@ impl<T> Deref for ProducerScope<T> {
 
     fn deref(&self) -> &CoroutineScope {
         &self.scope
+    }
+}
+
+/// The same scope and the same channel, for a child.
+impl<T> Clone for ProducerScope<T> {
+    fn clone(&self) -> Self {
+        ProducerScope {
+            scope: self.scope.clone(),
+            channel: self.channel.clone(),
+        }
     }
 }
 
@@ -497,6 +507,16 @@ impl<T> Deref for ActorScope<T> {
 
     fn deref(&self) -> &CoroutineScope {
         &self.scope
+    }
+}
+
+/// The same scope and the same mailbox, for a child.
+impl<T> Clone for ActorScope<T> {
+    fn clone(&self) -> Self {
+        ActorScope {
+            scope: self.scope.clone(),
+            mailbox: self.mailbox.clone(),
+        }
     }
 }
 

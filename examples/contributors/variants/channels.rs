@@ -22,10 +22,10 @@ pub(super) async fn load(
         // The channel is closed when all requests have ended, and cancelled when nobody receives.
         let found = scope.produce(Capacity::Rendezvous, async move |producer| {
             for request in requests {
-                let channel = producer.channel().clone();
+                let child = producer.clone();
                 producer.launch(async move {
                     let contributors = request.await?;
-                    Ok(channel.send(contributors).await?)
+                    Ok(child.send(contributors).await?)
                 });
             }
         });

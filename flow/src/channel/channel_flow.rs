@@ -40,10 +40,10 @@ use crate::fusion::{Producer, Settings, Stage};
 /// run_blocking(async |_| {
 ///     let both = channel_flow(async |producer| {
 ///         for n in [2, 1] {
-///             let channel = producer.channel().clone();
+///             let child = producer.clone();
 ///             producer.launch(async move {
 ///                 delay(Duration::from_millis(10 * n)).await;
-///                 Ok(channel.send(n).await?)
+///                 Ok(child.send(n).await?)
 ///             });
 ///         }
 ///         producer.send(0).await?;
