@@ -1,4 +1,6 @@
-//! The cookbook: what it says of coroutines, contexts, dispatchers and failures.
+//! The cookbook: what it says of coroutines, contexts, dispatchers, channels, flows and failures.
+
+mod flows;
 
 use std::thread;
 use std::time::Duration;
@@ -9,6 +11,10 @@ use corox::{
     Result, SupervisorJob, catch_cancellation, coroutine_scope, delay, is_active, with_context,
 };
 
+use self::flows::{
+    are_cold, cancelled, caught, caught_declaratively, failure, launched, not_blocking,
+    on_another_thread, transformed,
+};
 use super::context::{context_01, context_02};
 
 cases! {
@@ -24,6 +30,15 @@ cases! {
     "cookbook-fan-out" cookbook_fan_out "Three receive from one channel until it is cancelled";
     "cookbook-fan-in" cookbook_fan_in "Three send into one channel until it is closed";
     "cookbook-sequence-blocks" cookbook_sequence_blocks "An iterator that blocks leaves nobody else a turn";
+    "cookbook-flow-not-blocking" not_blocking "A flow that waits leaves others their turns";
+    "cookbook-flows-cold" are_cold "A flow runs anew for each that collects it";
+    "cookbook-cancel-flow" cancelled "A flow is cancelled with what collects it";
+    "cookbook-transform" transformed "An operator that emits what it likes";
+    "cookbook-flow-on" on_another_thread "The block runs on the pool, and what collects stays where it is";
+    "cookbook-flow-exception" failure "A failure in an operator is that of the collection";
+    "cookbook-flow-catch" caught "Or is caught by an operator, for what stands above it";
+    "cookbook-flow-catch-declarative" caught_declaratively "Which is the reason to do the work above it, too";
+    "cookbook-launch-in" launched "A collection as a coroutine of its own";
     "cookbook-global-no-handler" cookbook_global_no_handler "What becomes of the failures of launch and spawn outside of any scope";
     "cookbook-exception-handler" cookbook_exception_handler "A handler gets the failure of launch; that of spawn ends who awaits it";
     "cookbook-inner-cancellation" cookbook_inner_cancellation "The child is cancelled, and the parent goes on";

@@ -7,10 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use corox::{
-    CoroutineScope, Error, FinallyExt, Result, Semaphore, StdErrorOf, await_all, coroutine_scope,
-    delay,
-};
+use corox::prelude::*;
+use corox::{Error, Semaphore, StdErrorOf, await_all, channel_flow, coroutine_scope};
 use tokio::time::Instant;
 
 cases! {
@@ -24,6 +22,7 @@ cases! {
     "parallel-dont-sequential-await" parallel_dont_sequential_await "Awaited where it is spawned, a call is not concurrent";
     "parallel-perf-sequential" parallel_perf_sequential "Three calls one after the other";
     "parallel-perf-concurrent" parallel_perf_concurrent "Three calls at once";
+    "parallel-channel-flow" parallel_channel_flow "A flow of what the calls answer, as it comes";
 }
 
 async fn get_user(id: u32) -> Result<String> {
@@ -343,6 +342,40 @@ async fn parallel_perf_concurrent(_: CoroutineScope) -> Result<()> {
         Ok(())
     })
     .await?;
+    println!("Completed in {} ms", begin.elapsed().as_millis());
+    Ok(())
+}
+
+async fn parallel_channel_flow(_: CoroutineScope) -> Result<()> {
+    /// The higher the number, the faster; there is no user 3.
+    async fn get_user(id: u64) -> Result<String> {
+        delay(Duration::from_millis(500 - 100 * id)).await;
+        if id == 3 {
+            return Err(Error::msg("no such user"));
+        }
+        Ok(format!("user {id}"))
+    }
+
+    fn users(ids: Vec<u64>) -> impl Flow<Item = String> {
+        channel_flow(async move |producer| {
+            for id in ids {
+                let users = producer.clone();
+                producer.launch(async move {
+                    match get_user(id).await {
+                        Ok(user) => users.send(user).await?,
+                        Err(error) => println!("user {id}: {error}"),
+                    }
+                    Ok(())
+                });
+            }
+            Ok(())
+        })
+    }
+
+    let begin = Instant::now();
+    users(vec![1, 2, 3, 4])
+        .for_each(|user| println!("{user}"))
+        .await?;
     println!("Completed in {} ms", begin.elapsed().as_millis());
     Ok(())
 }
