@@ -237,6 +237,23 @@ impl Cases {
     }
 }
 
+/// Runs what `body` gives in a scope.
+fn in_a_scope<F, Fut>(engine: Corox, body: F) -> Box<dyn Fn(&StopWatch)>
+where
+    F: Fn(CoroutineScope, StopWatch) -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = Result<()>> + Send + 'static,
+{
+    Box::new(move |watch| {
+        let watch = watch.clone();
+        engine.run(move |scope| async move {
+            watch.start();
+            body(scope, watch.clone()).await?;
+            watch.stop();
+            Ok(())
+        });
+    })
+}
+
 struct Variants<'a> {
     list: &'a mut Vec<Case>,
     engines: &'a Engines,
@@ -258,18 +275,20 @@ impl Variants<'_> {
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
         for (variant, engine) in &self.engines.corox {
-            let (engine, operations) = (engine.clone(), self.operations);
-            let repetition = move |watch: &StopWatch| {
-                let watch = watch.clone();
-                engine.run(move |scope| async move {
-                    watch.start();
-                    body(scope, watch.clone()).await?;
-                    watch.stop();
-                    Ok(())
-                });
-            };
-            self.add(variant, false, operations, Box::new(repetition));
+            let repetition = in_a_scope(engine.clone(), body);
+            self.add(variant, false, self.operations, repetition);
         }
+    }
+
+    /// Another way to write it with corox.
+    fn corox_too<F, Fut>(&mut self, variant: &'static str, body: F)
+    where
+        F: Fn(CoroutineScope, StopWatch) -> Fut + Copy + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (_, engine) = &self.engines.corox[0];
+        let repetition = in_a_scope(engine.clone(), body);
+        self.add(variant, false, self.operations, repetition);
     }
 
     /// A variant of tokio's: `body` in a task, or in `block_on`.

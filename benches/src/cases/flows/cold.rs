@@ -89,27 +89,37 @@ fn range_sum(mut case: Variants<'_>) {
 
 fn builder_chain(mut case: Variants<'_>) {
     let count = case.operations;
-    case.corox(move |_, _| async move {
-        let all = emitted(count).map(|n| kept(n) * 3);
+    async fn all(numbers: impl Flow<Item = u64>) -> corox::Result<()> {
+        let all = numbers.map(|n| kept(n) * 3);
         black_box(all.filter(|n| n % 2 == 0).fold(0, add).await?);
         Ok(())
-    });
+    }
+    case.corox(move |_, _| all(emitted(count)));
+    case.corox_too("corox-range", move |_, _| all((0..count).into_flow()));
     async fn chain(numbers: impl Stream<Item = u64>) {
         let all = numbers.map(|n| kept(n) * 3).filter(|n| ready(n % 2 == 0));
         black_box(all.fold(0, |sum, n| ready(add(sum, n))).await);
     }
     case.tokio("async-stream", move |_| chain(yielded(count)));
     case.tokio("futures-unfold", move |_| chain(unfolded(count)));
+    case.tokio("futures-iter", move |_| chain(stream::iter(0..count)));
 }
 
 fn take(mut case: Variants<'_>) {
     let times = case.operations / TAKEN as u64;
-    case.corox(move |_, _| async move {
+    async fn some<S: Flow<Item = u64>>(
+        times: u64,
+        endless: impl Fn(u64) -> S,
+    ) -> corox::Result<()> {
         for _ in 0..times {
-            let some = emitted(u64::MAX).take(TAKEN);
+            let some = endless(u64::MAX).take(TAKEN);
             black_box(some.fold(0, |sum, n| add(sum, kept(n))).await?);
         }
         Ok(())
+    }
+    case.corox(move |_, _| some(times, emitted));
+    case.corox_too("corox-range", move |_, _| {
+        some(times, |end| (0..end).into_flow())
     });
     async fn each<S: Stream<Item = u64>>(times: u64, endless: impl Fn(u64) -> S) {
         for _ in 0..times {
@@ -119,4 +129,7 @@ fn take(mut case: Variants<'_>) {
     }
     case.tokio("async-stream", move |_| each(times, yielded));
     case.tokio("futures-unfold", move |_| each(times, unfolded));
+    case.tokio("futures-iter", move |_| {
+        each(times, |end| stream::iter(0..end))
+    });
 }

@@ -58,8 +58,18 @@ fn zip(mut case: Variants<'_>) {
 
 fn zip_of_streams(mut case: Variants<'_>) {
     let count = case.operations;
+    case.corox_too("corox-range", move |_, _| async move {
+        let range = || (0..count).into_flow();
+        let pairs = range().zip(range(), |a, b| kept(a) + b);
+        black_box(pairs.fold(0, add).await?);
+        Ok(())
+    });
     case.tokio("async-stream", move |_| {
         sum(yielded(count).zip(yielded(count)).map(|(a, b)| kept(a) + b))
+    });
+    case.tokio("futures-iter", move |_| {
+        let range = || stream::iter(0..count);
+        sum(range().zip(range()).map(|(a, b)| kept(a) + b))
     });
 }
 
@@ -89,7 +99,16 @@ fn combine(mut case: Variants<'_>) {
 
 fn combine_streams(mut case: Variants<'_>) {
     let count = case.operations / 2;
+    case.corox_too("corox-range", move |_, _| async move {
+        let range = || (0..count).into_flow();
+        let newest = range().combine(range(), |a, b| kept(a) + b);
+        black_box(newest.fold(0, add).await?);
+        Ok(())
+    });
     case.tokio("async-stream", move |_| {
         sum(newest(yielded(count), yielded(count)))
+    });
+    case.tokio("futures-iter", move |_| {
+        sum(newest(stream::iter(0..count), stream::iter(0..count)))
     });
 }

@@ -36,8 +36,20 @@ fn concat(mut case: Variants<'_>) {
         black_box(all.fold(0, add).await?);
         Ok(())
     });
+    case.corox_too("corox-range", move |_, _| async move {
+        let all = (0..outer)
+            .into_flow()
+            .flat_map_concat(|a| (0..EACH).into_flow().map(move |b| kept(b) + a));
+        black_box(all.fold(0, add).await?);
+        Ok(())
+    });
     case.tokio("async-stream", move |_| async move {
         let all = stream::iter(0..outer).flat_map(|a| yielded(EACH).map(move |b| kept(b) + a));
+        black_box(all.fold(0, |sum, n| std::future::ready(add(sum, n))).await);
+    });
+    case.tokio("futures-iter", move |_| async move {
+        let all =
+            stream::iter(0..outer).flat_map(|a| stream::iter(0..EACH).map(move |b| kept(b) + a));
         black_box(all.fold(0, |sum, n| std::future::ready(add(sum, n))).await);
     });
 }
