@@ -50,6 +50,20 @@ CASES = [
     "sem1_16_yield_st",
     "sem4_16_st",
     "sem4_16_yield_st",
+    "flow_range_sum",
+    "flow_builder_chain",
+    "flow_take",
+    "flow_flatmap_concat",
+    "flow_flatmap_merge16_st",
+    "flow_zip_st",
+    "flow_combine_st",
+    "flow_buffer64_st",
+    "flow_on_buffer64_st",
+    "flow_conflate_st",
+    "flow_debounce_st",
+    "stateflow1_st",
+    "stateflow8_st",
+    "sharedflow8_st",
 ]
 FEW, MANY = 1, 3
 HERE = os.path.dirname(os.path.abspath(__file__))
