@@ -6,7 +6,7 @@ use std::path::Path;
 
 const PAGE: &str = include_str!("../docs/kotlin-to-corox.md");
 
-/// What kotlinx.coroutines 1.11 declares in its core, but for flows, in its test and in its debug module.
+/// What kotlinx.coroutines 1.11 declares in its core, its test and its debug module.
 /// A name of two parts has a row with both, the second of them as the end of a name.
 const NAMES: &str = "
     Job Job.Key Job.parent Job.isActive Job.isCompleted Job.isCancelled Job.start Job.cancel Job.children Job.join
@@ -58,6 +58,31 @@ const NAMES: &str = "
     ReceiveChannel.consumeAsFlow ReceiveChannel.receiveAsFlow produce ProducerScope ProducerScope.channel
     ProducerScope.awaitClose ClosedSendChannelException ClosedReceiveChannelException TickerMode.FIXED_PERIOD
     TickerMode.FIXED_DELAY
+
+    Flow Flow.collect FlowCollector FlowCollector.emit FlowCollector.emitAll AbstractFlow AbstractFlow.collectSafely flow
+    flowOf emptyFlow Iterable.asFlow Iterator.asFlow Sequence.asFlow Array.asFlow IntArray.asFlow LongArray.asFlow
+    IntRange.asFlow LongRange.asFlow channelFlow callbackFlow emitAll Flow.produceIn
+
+    Flow.transform Flow.filter Flow.filterNot Flow.filterNotNull Flow.filterIsInstance Flow.map Flow.mapNotNull
+    Flow.withIndex Flow.onEach Flow.scan Flow.runningFold Flow.runningReduce Flow.chunked Flow.drop Flow.dropWhile
+    Flow.take Flow.takeWhile Flow.transformWhile Flow.onStart Flow.onCompletion Flow.onEmpty Flow.catch Flow.retry
+    Flow.retryWhen Flow.distinctUntilChanged Flow.distinctUntilChangedBy Flow.buffer Flow.conflate Flow.flowOn
+    Flow.cancellable Flow.debounce Flow.sample Flow.timeout Flow.flatMapConcat Flow.flattenConcat Flow.flatMapMerge
+    Flow.flattenMerge DEFAULT_CONCURRENCY DEFAULT_CONCURRENCY_PROPERTY_NAME merge Iterable.merge Flow.transformLatest
+    Flow.mapLatest Flow.flatMapLatest Flow.combine combine Flow.combineTransform combineTransform Flow.zip
+
+    Flow.launchIn Flow.collectIndexed Flow.collectLatest Flow.toList Flow.toSet Flow.toCollection SharedFlow.toList
+    SharedFlow.toSet Flow.associate Flow.associateBy Flow.associateTo Flow.associateByTo Flow.associateWith
+    Flow.associateWithTo Flow.groupBy Flow.groupByTo Flow.count Flow.any Flow.all Flow.none Flow.reduce Flow.fold
+    Flow.single Flow.singleOrNull Flow.first Flow.firstOrNull Flow.last Flow.lastOrNull SharedFlow.collectLatest
+
+    SharedFlow SharedFlow.replayCache MutableSharedFlow MutableSharedFlow.emit MutableSharedFlow.tryEmit
+    MutableSharedFlow.subscriptionCount MutableSharedFlow.resetReplayCache StateFlow StateFlow.value MutableStateFlow
+    MutableStateFlow.value MutableStateFlow.compareAndSet MutableStateFlow.update MutableStateFlow.updateAndGet
+    MutableStateFlow.getAndUpdate MutableSharedFlow.asSharedFlow MutableStateFlow.asStateFlow SharedFlow.asFlow
+    SharedFlow.onSubscription StateFlow.onSubscription Flow.shareIn Flow.stateIn SharingStarted SharingStarted.command
+    SharingStarted.Eagerly SharingStarted.Lazily SharingStarted.WhileSubscribed SharingCommand SharingCommand.START
+    SharingCommand.STOP SharingCommand.STOP_AND_RESET_REPLAY_CACHE
 
     select selectUnbiased whileSelect SelectBuilder onTimeout onSend onReceive onReceiveCatching onJoin SelectClause0 SelectClause1 SelectClause2
     SelectClause.clauseObject SelectClause.regFunc SelectClause.processResFunc SelectClause.onCancellationConstructor
@@ -258,8 +283,9 @@ fn aliases() -> Vec<Alias> {
     for sources in [
         "src",
         "core/src",
-        "flow/src",
         "sync/src",
+        "channels/src",
+        "flow/src",
         "scheduler/src",
         "test-support/src",
     ] {
@@ -290,6 +316,7 @@ fn aliases_of(path: &Path, aliases: &mut Vec<Alias>) {
     // The only module whose name is part of the names of its items.
     let module = if file == "probe" { "probe::" } else { "" };
     let mut owner = String::new();
+    let mut in_enum = false;
     let mut waiting: Vec<&str> = Vec::new();
     for line in text.lines() {
         let code = line.trim_start();
@@ -300,7 +327,7 @@ fn aliases_of(path: &Path, aliases: &mut Vec<Alias>) {
             });
         } else if let Some(alias) = alias_in(code, "#[doc(alias = \"") {
             waiting.push(alias);
-        } else if let Some(item) = item_of(code) {
+        } else if let Some(item) = item_of(code).or(variant_of(code).filter(|_| in_enum)) {
             let item = format!("{module}{owner}{item}");
             let alias = |name: &str| Alias {
                 name: name.to_owned(),
@@ -311,10 +338,14 @@ fn aliases_of(path: &Path, aliases: &mut Vec<Alias>) {
         // What has no end of its own at the margin, `impl Trait for Type {}`, owns nothing.
         if line.starts_with('}') {
             owner.clear();
+            in_enum = false;
         } else if line.starts_with("impl") && !line.ends_with("{}") {
             owner = format!("{}::", implementor(line));
-        } else if line.starts_with("pub trait") && !line.ends_with("{}") {
-            owner = format!("{}::", item_of(code).expect("the name of a trait"));
+        } else if (line.starts_with("pub trait") || line.starts_with("pub enum"))
+            && !line.ends_with("{}")
+        {
+            owner = format!("{}::", item_of(code).expect("its name"));
+            in_enum = line.starts_with("pub enum");
         }
     }
     assert!(waiting.is_empty(), "{}: {waiting:?}", path.display());
@@ -339,6 +370,13 @@ fn item_of(code: &str) -> Option<&str> {
         "fn" => words.next(), // const fn
         _ => Some(name),
     }
+}
+
+/// The name, if this may be the first line of a variant.
+fn variant_of(code: &str) -> Option<&str> {
+    words(code)
+        .next()
+        .filter(|_| code.starts_with(char::is_uppercase))
 }
 
 /// The type in `impl<..> Trait for Type<..> {`, if it has a name.
