@@ -19,6 +19,25 @@ pub(crate) enum Step<R> {
     Fail(Error),
 }
 
+impl<R> Step<R> {
+    /// Hands the item to `sink`, or notes in `stopped` how the flow ends here, for when its `poll_each` has returned.
+    // Always: 50 in place of 67 instructions for an item of two stages with asynchronous closures.
+    #[inline(always)]
+    pub(super) fn settle(
+        self,
+        sink: &mut impl FnMut(R) -> ControlFlow<()>,
+        stopped: &mut Option<Result<ControlFlow<()>>>,
+    ) -> ControlFlow<()> {
+        match self {
+            Step::Emit(item) => return sink(item),
+            Step::Skip => return ControlFlow::Continue(()),
+            Step::End => *stopped = Some(Ok(ControlFlow::Continue(()))),
+            Step::Fail(error) => *stopped = Some(Err(error)),
+        }
+        ControlFlow::Break(())
+    }
+}
+
 pin_project! {
     /// A flow and what becomes of its items.
     #[derive(Clone)]
@@ -77,15 +96,8 @@ impl<S: Flow, R, F: FnMut(S::Item) -> Step<R> + Clone> Flow for Steps<S, F> {
         };
         let step = this.step;
         let mut stopped = None;
-        let ended = ready!(upstream.poll_each(cx, &mut |item| {
-            match step(item) {
-                Step::Emit(item) => return sink(item),
-                Step::Skip => return ControlFlow::Continue(()),
-                Step::End => stopped = Some(Ok(ControlFlow::Continue(()))),
-                Step::Fail(error) => stopped = Some(Err(error)),
-            }
-            ControlFlow::Break(())
-        }));
+        let mut each = |item| step(item).settle(sink, &mut stopped);
+        let ended = ready!(upstream.poll_each(cx, &mut each));
         let Some(stopped) = stopped else {
             return Poll::Ready(ended);
         };

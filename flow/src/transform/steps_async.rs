@@ -87,15 +87,12 @@ where
         };
         let mut calls = this.calls;
         let (mut busy, mut stopped) = (false, None);
-        let mut settle = |polled| {
-            match polled {
-                Poll::Ready(Step::Emit(item)) => return sink(item),
-                Poll::Ready(Step::Skip) => return ControlFlow::Continue(()),
-                Poll::Ready(Step::End) => stopped = Some(Ok(ControlFlow::Continue(()))),
-                Poll::Ready(Step::Fail(error)) => stopped = Some(Err(error)),
-                Poll::Pending => busy = true,
+        let mut settle = |polled: Poll<Step<R>>| match polled {
+            Poll::Ready(step) => step.settle(sink, &mut stopped),
+            Poll::Pending => {
+                busy = true;
+                ControlFlow::Break(())
             }
-            ControlFlow::Break(())
         };
         let waker = cx.waker();
         let mut cx = Context::from_waker(waker);
