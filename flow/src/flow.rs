@@ -167,6 +167,7 @@ pub trait Flow: Clone {
         let _ = stage;
         false
     }
+
     /// Takes the settings of a buffer or of `flow_on` out of this flow, which does without from then on; F-18, F-45. Before the first
     /// poll.
     #[doc(hidden)]

@@ -34,7 +34,7 @@ pin_project! {
 impl<S, B> Followed<S, B>
 where
     S: Flow,
-    B: PerItemEmitting<Result<()>, Item = S::Item> + Clone,
+    B: PerItemEmitting<Result<()>, Item = S::Item>,
 {
     /// `block` is run if `applies` says so at the end of `upstream`.
     pub(crate) fn new(upstream: S, applies: fn(&End) -> bool, block: B) -> Self {
@@ -64,7 +64,7 @@ where
 impl<S, B> Flow for Followed<S, B>
 where
     S: Flow,
-    B: PerItemEmitting<Result<()>, Item = S::Item> + Clone,
+    B: PerItemEmitting<Result<()>, Item = S::Item>,
 {
     type Item = S::Item;
 

@@ -456,8 +456,9 @@ impl<T, Fut, F> Lent<T, Fut, F> {
         self.project().state.set(State::Idle);
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+    #[inline]
+    pub(crate) fn is_running(&self) -> bool {
+        !matches!(self.state, State::Idle)
     }
 }
 

@@ -280,7 +280,7 @@ where
     Calls::new(move |(a, b)| f.clone()(a, b))
 }
 
-fn blocks_of_pair<A, B, T, R, F>(f: F) -> impl PerItemEmitting<(A, B), Item = T> + Clone
+fn blocks_of_pair<A, B, T, R, F>(f: F) -> impl PerItemEmitting<(A, B), Item = T>
 where
     F: AsyncFnOnce(A, B, &Emitter<T>) -> R + Clone,
     R: LaunchOutput,

@@ -20,7 +20,7 @@ pub(super) fn has_failed(end: &End) -> bool {
 }
 
 /// The block of `catch`.
-pub(super) fn handling<T, R, F>(handler: F) -> impl PerItemEmitting<Result<()>, Item = T> + Clone
+pub(super) fn handling<T, R, F>(handler: F) -> impl PerItemEmitting<Result<()>, Item = T>
 where
     F: AsyncFnOnce(Error, &Emitter<T>) -> R + Clone,
     R: BlockOutput,
@@ -38,7 +38,7 @@ where
 pub(super) fn so_often<T, F>(
     times: u64,
     mut predicate: F,
-) -> impl PerItemEmitting<(Error, u64), Item = T> + Clone
+) -> impl PerItemEmitting<(Error, u64), Item = T>
 where
     F: FnMut(&Error) -> bool + Clone,
 {
@@ -49,7 +49,7 @@ where
 }
 
 /// If `decide` says so.
-pub(super) fn decided<T, R, F>(decide: F) -> impl PerItemEmitting<(Error, u64), Item = T> + Clone
+pub(super) fn decided<T, R, F>(decide: F) -> impl PerItemEmitting<(Error, u64), Item = T>
 where
     F: AsyncFnOnce(Error, u64, &Emitter<T>) -> R + Clone,
     R: Verdict,
@@ -68,7 +68,7 @@ where
 }
 
 /// After the pauses of `policy`.
-pub(super) fn paused<T>(policy: Retry) -> impl PerItemEmitting<(Error, u64), Item = T> + Clone {
+pub(super) fn paused<T>(policy: Retry) -> impl PerItemEmitting<(Error, u64), Item = T> {
     let policy = Arc::new(policy);
     Blocks::new(move |(error, failed_before): (Error, u64), _| {
         let attempt = u32::try_from(failed_before + 1).unwrap_or(u32::MAX);

@@ -46,7 +46,7 @@ where
     /// Runs the flow, unless it runs, or another closure does. `false`: it has ended for good.
     fn begin(self: Pin<&mut Self>) -> bool {
         let this = self.project();
-        if !this.running.is_over() || !this.decide.is_idle() {
+        if !this.running.is_over() || this.decide.is_running() {
             return true;
         }
         let Some(template) = this.template else {
@@ -88,7 +88,7 @@ impl<S: Clone, B: Clone> Clone for Retrying<S, B> {
 impl<S, B> Flow for Retrying<S, B>
 where
     S: Flow,
-    B: PerItemEmitting<(Error, u64), Item = S::Item> + Clone,
+    B: PerItemEmitting<(Error, u64), Item = S::Item>,
 {
     type Item = S::Item;
 

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
-use super::inner::InnerPerItem;
 use crate::Flow;
 use crate::children::Children;
+use crate::per_item::PerItemEmitting;
 
 /// So many items that nothing waits for, and the coroutine has others go on.
 const ITEMS_A_TURN: u32 = 128;
@@ -43,7 +43,7 @@ pin_project! {
     }
 }
 
-impl<S: Flow, C: InnerPerItem<S::Item>> Latest<S, C> {
+impl<S: Flow, C: PerItemEmitting<S::Item>> Latest<S, C> {
     pub(crate) fn new(upstream: S, inner: C) -> Self {
         Latest {
             upstream: Some(upstream),
@@ -93,7 +93,7 @@ fn run<T, C, K>(
     sink: &mut K,
 ) -> Ran
 where
-    C: InnerPerItem<T>,
+    C: PerItemEmitting<T>,
     K: FnMut(C::Item) -> ControlFlow<()>,
 {
     if next.is_some() {
@@ -111,16 +111,14 @@ where
         return Ran::Idle;
     }
     match children.of(|| inner.as_mut().poll_each(cx, sink)) {
-        Poll::Pending => return Ran::Waits,
-        Poll::Ready(Ok(ControlFlow::Break(()))) => return Ran::Broke,
-        Poll::Ready(Ok(ControlFlow::Continue(()))) => {}
-        Poll::Ready(Err(error)) => return Ran::Failed(error),
+        Poll::Pending => Ran::Waits,
+        Poll::Ready(Ok(ControlFlow::Break(()))) => Ran::Broke,
+        Poll::Ready(Ok(ControlFlow::Continue(()))) => Ran::Idle,
+        Poll::Ready(Err(error)) => Ran::Failed(error),
     }
-    children.of(|| inner.stop());
-    Ran::Idle
 }
 
-impl<S: Flow, C: InnerPerItem<S::Item>> Latest<S, C> {
+impl<S: Flow, C: PerItemEmitting<S::Item>> Latest<S, C> {
     /// Nothing runs any more; the failure is told when what was started is gone.
     #[cold]
     fn fail(self: Pin<&mut Self>, error: Error) {
@@ -237,7 +235,7 @@ impl<S: Flow, C: InnerPerItem<S::Item>> Latest<S, C> {
     }
 }
 
-impl<S: Flow, C: InnerPerItem<S::Item>> Flow for Latest<S, C> {
+impl<S: Flow, C: PerItemEmitting<S::Item>> Flow for Latest<S, C> {
     type Item = C::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<C::Item>>> {
@@ -298,6 +296,7 @@ impl<S: Flow, C: InnerPerItem<S::Item>> Flow for Latest<S, C> {
         }
         cx.waker().wake_by_ref();
     }
+
     fn takes_back(self: Pin<&mut Self>) -> bool {
         std::mem::take(self.project().takes_back)
     }

@@ -7,15 +7,14 @@ use corox_core::LaunchOutput;
 
 use crate::buffer::Buffer;
 use crate::fusion::Settings;
+use crate::per_item::{blocks, flows, flows_async, futures};
 use crate::{Emitter, Flow, FlowTransform, flow_of};
 
 mod concat;
-mod inner;
 mod latest;
 mod merge;
 
 use concat::Concat;
-pub(crate) use inner::{InnerFuture, Inners};
 pub(crate) use latest::Latest;
 use merge::Merge;
 
@@ -310,7 +309,7 @@ pub trait FlowFlatten: Flow + Sized {
         I: Flow,
         F: FnMut(Self::Item) -> I + Clone,
     {
-        let latest = Latest::new(self, inner::flows(f));
+        let latest = Latest::new(self, flows(f));
         Buffer::of(latest, Some(default_buffer()))
     }
 
@@ -337,7 +336,7 @@ pub trait FlowFlatten: Flow + Sized {
         I: Flow,
         F: AsyncFnOnce(Self::Item) -> I + Clone,
     {
-        let latest = Latest::new(self, inner::flows_async(f));
+        let latest = Latest::new(self, flows_async(f));
         Buffer::of(latest, Some(default_buffer()))
     }
 
@@ -364,7 +363,7 @@ pub trait FlowFlatten: Flow + Sized {
     where
         F: AsyncFnOnce(Self::Item) -> R + Clone,
     {
-        let latest = Latest::new(self, inner::futures(f));
+        let latest = Latest::new(self, futures(f));
         Buffer::of(latest, Some(default_buffer()))
     }
 
@@ -393,7 +392,7 @@ pub trait FlowFlatten: Flow + Sized {
         F: AsyncFnOnce(Self::Item, &Emitter<T>) -> R + Clone,
         R: LaunchOutput,
     {
-        let latest = Latest::new(self, inner::blocks(f));
+        let latest = Latest::new(self, blocks(f));
         Buffer::of(latest, Some(default_buffer()))
     }
 }

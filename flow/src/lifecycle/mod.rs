@@ -4,7 +4,7 @@ use corox_core::{Error, Result};
 
 use crate::block::with_lent;
 use crate::followed::{End, Followed};
-use crate::per_item::{Blocks, PerItemEmitting};
+use crate::per_item::{Blocks, PerItemEmitting, blocks};
 use crate::why::why;
 use crate::{BlockOutput, Emitter, Flow, flow};
 
@@ -13,7 +13,7 @@ mod on_completion_async;
 mod on_start;
 
 use on_completion::OnCompletion;
-use on_completion_async::{OnCompletionAsync, handling};
+use on_completion_async::OnCompletionAsync;
 use on_start::OnStart;
 
 /// How a collection has ended, as [`on_completion`](FlowLifecycle::on_completion) is told.
@@ -195,7 +195,7 @@ pub trait FlowLifecycle: Flow + Sized {
         F: AsyncFnOnce(Completion, &Emitter<Self::Item>) -> R + Clone,
         R: BlockOutput,
     {
-        OnCompletionAsync::new(self, handling(handler))
+        OnCompletionAsync::new(self, blocks(handler))
     }
 }
 
@@ -206,7 +206,7 @@ fn is_empty(end: &End) -> bool {
 }
 
 /// The block of `on_empty`: see [`per_item`](crate::per_item).
-fn of_the_end<T, R, F>(block: F) -> impl PerItemEmitting<Result<()>, Item = T> + Clone
+fn of_the_end<T, R, F>(block: F) -> impl PerItemEmitting<Result<()>, Item = T>
 where
     F: AsyncFnOnce(&Emitter<T>) -> R + Clone,
     R: BlockOutput,

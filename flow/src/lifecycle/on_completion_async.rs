@@ -1,161 +1,45 @@
 //! What is told how a collection has ended, and may wait then.
 
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use corox_core::error_protocol::suppress;
-use corox_core::{Error, LaunchOutput, Result};
+use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
 use super::Completion;
-use crate::block::{Lent, LentEmitter, with_lent};
+use crate::Flow;
 use crate::ending::Ending;
-use crate::{BlockOutput, Emitter, Flow};
-
-/// What is told the end, and then the block that this gives.
-pub(super) trait Handler {
-    type Item;
-
-    /// From now on there is an end to tell: of what was never polled there is none.
-    fn begin(self: Pin<&mut Self>);
-
-    /// There is an end to tell, and nobody has told it yet.
-    fn is_untold(&self) -> bool;
-
-    /// Tells it, once.
-    fn tell(self: Pin<&mut Self>, completion: Completion);
-
-    /// Drops the block.
-    fn stop(self: Pin<&mut Self>);
-
-    /// Of the block, as of a flow.
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Item>>>;
-
-    /// Of the block, as of a flow.
-    fn poll_each<K>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        sink: &mut K,
-    ) -> Poll<Result<ControlFlow<()>>>
-    where
-        K: FnMut(Self::Item) -> ControlFlow<()>;
-
-    /// Of the block, as of a flow.
-    fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>);
-}
-
-pin_project! {
-    struct Handling<T, F, Fut> {
-        begun: bool,
-        handler: Option<F>,
-        #[pin]
-        lent: Lent<T, Fut>,
-    }
-}
-
-/// Not made in the operator's method, where it would have the upstream in its type.
-pub(super) fn handling<T, R, F>(handler: F) -> impl Handler<Item = T> + Clone
-where
-    F: AsyncFnOnce(Completion, &Emitter<T>) -> R + Clone,
-    R: BlockOutput,
-{
-    Handling {
-        begun: false,
-        handler: Some(move |completion, lent| {
-            with_lent(lent, async move |emitter: &Emitter<T>| {
-                handler(completion, emitter).await
-            })
-        }),
-        lent: Lent::idle(),
-    }
-}
-
-impl<T, F: Clone, Fut> Clone for Handling<T, F, Fut> {
-    fn clone(&self) -> Self {
-        Handling {
-            begun: false,
-            handler: self.handler.clone(),
-            lent: self.lent.fresh(),
-        }
-    }
-}
-
-impl<T, F, Fut> Handler for Handling<T, F, Fut>
-where
-    F: FnOnce(Completion, LentEmitter<T>) -> Fut,
-    Fut: Future<Output: LaunchOutput>,
-{
-    type Item = T;
-
-    #[inline]
-    fn begin(self: Pin<&mut Self>) {
-        *self.project().begun = true;
-    }
-
-    #[inline]
-    fn is_untold(&self) -> bool {
-        self.begun && self.handler.is_some()
-    }
-
-    fn tell(self: Pin<&mut Self>, completion: Completion) {
-        let this = self.project();
-        if let Some(handler) = this.handler.take() {
-            this.lent.start(|lent| handler(completion, lent));
-        }
-    }
-
-    fn stop(self: Pin<&mut Self>) {
-        self.project().lent.stop();
-    }
-
-    #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
-        self.project().lent.poll_next(cx)
-    }
-
-    #[inline]
-    fn poll_each<K>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        sink: &mut K,
-    ) -> Poll<Result<ControlFlow<()>>>
-    where
-        K: FnMut(T) -> ControlFlow<()>,
-    {
-        self.project().lent.poll_each(cx, sink)
-    }
-
-    #[inline]
-    fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        self.project().lent.poll_progress(cx);
-    }
-}
+use crate::per_item::PerItemEmitting;
 
 pin_project! {
     /// The flow of `on_completion_async`.
-    pub(super) struct OnCompletionAsync<S, H>
+    pub(super) struct OnCompletionAsync<S, B>
     where
-        H: Handler,
+        B: PerItemEmitting<Completion>,
     {
         #[pin]
         upstream: Ending<S>,
+        // For the end, of which there is one.
         #[pin]
-        handler: H,
+        handler: B,
+        // It was polled: of what never was there is no end to tell.
+        begun: bool,
+        told: bool,
         // What it was told. It can emit nothing then.
         failure: Option<Error>,
     }
 
-    impl<S, H> PinnedDrop for OnCompletionAsync<S, H>
+    impl<S, B> PinnedDrop for OnCompletionAsync<S, B>
     where
-        H: Handler,
+        B: PerItemEmitting<Completion>,
     {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.handler.is_untold() {
+            if *this.begun && !*this.told {
                 this.upstream.stop();
-                this.handler.as_mut().tell(Completion::of_a_drop());
+                this.handler.as_mut().start(Completion::of_a_drop());
                 let mut cx = Context::from_waker(Waker::noop());
                 // Nobody is there for its failure.
                 let _ = this.handler.poll_each(&mut cx, &mut |_| ControlFlow::Break(()));
@@ -164,11 +48,13 @@ pin_project! {
     }
 }
 
-impl<S, H: Handler> OnCompletionAsync<S, H> {
-    pub(super) fn new(upstream: S, handler: H) -> Self {
+impl<S, B: PerItemEmitting<Completion>> OnCompletionAsync<S, B> {
+    pub(super) fn new(upstream: S, handler: B) -> Self {
         OnCompletionAsync {
             upstream: Ending::of(upstream),
             handler,
+            begun: false,
+            told: false,
             failure: None,
         }
     }
@@ -178,7 +64,8 @@ impl<S, H: Handler> OnCompletionAsync<S, H> {
         let this = self.project();
         let completion = Completion::of(&ended);
         *this.failure = ended.err();
-        this.handler.tell(completion);
+        *this.told = true;
+        this.handler.start(completion);
     }
 
     /// Runs a handler that was told of `error`: emits nothing, and gives the failure of the flow.
@@ -207,27 +94,29 @@ impl<S, H: Handler> OnCompletionAsync<S, H> {
     }
 }
 
-impl<S: Clone, H: Handler + Clone> Clone for OnCompletionAsync<S, H> {
+impl<S: Clone, B: PerItemEmitting<Completion>> Clone for OnCompletionAsync<S, B> {
     fn clone(&self) -> Self {
         OnCompletionAsync {
             upstream: self.upstream.clone(),
             handler: self.handler.clone(),
+            begun: false,
+            told: false,
             failure: None,
         }
     }
 }
 
-impl<S, H> Flow for OnCompletionAsync<S, H>
+impl<S, B> Flow for OnCompletionAsync<S, B>
 where
     S: Flow,
-    H: Handler<Item = S::Item> + Clone,
+    B: PerItemEmitting<Completion, Item = S::Item>,
 {
     type Item = S::Item;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
         let this = self.as_mut().project();
-        this.handler.begin();
+        *this.begun = true;
         if !this.upstream.is_over() {
             match ready!(this.upstream.poll_next(cx)) {
                 ControlFlow::Continue(item) => return Poll::Ready(Ok(Some(item))),
@@ -251,7 +140,7 @@ where
         K: FnMut(S::Item) -> ControlFlow<()>,
     {
         let this = self.as_mut().project();
-        this.handler.begin();
+        *this.begun = true;
         if !this.upstream.is_over() {
             match ready!(this.upstream.poll_each(cx, sink)) {
                 None => return Poll::Ready(Ok(ControlFlow::Break(()))),

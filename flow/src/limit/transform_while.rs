@@ -26,7 +26,7 @@ impl fmt::Display for Enough {
 impl std::error::Error for Enough {}
 
 /// The block of each item: see [`per_item`](crate::per_item).
-fn while_it_says<X, T, R, F>(f: F) -> impl PerItemEmitting<X, Item = T> + Clone
+fn while_it_says<X, T, R, F>(f: F) -> impl PerItemEmitting<X, Item = T>
 where
     F: AsyncFnOnce(X, &Emitter<T>) -> R + Clone,
     R: Verdict,

@@ -23,7 +23,7 @@ pin_project! {
     }
 }
 
-impl<S: Flow, B: PerItemEmitting<S::Item> + Clone> Emitting<S, B> {
+impl<S: Flow, B: PerItemEmitting<S::Item>> Emitting<S, B> {
     pub(crate) fn new(upstream: S, blocks: B) -> Self {
         Emitting {
             upstream: Some(upstream),
@@ -35,7 +35,7 @@ impl<S: Flow, B: PerItemEmitting<S::Item> + Clone> Emitting<S, B> {
 impl<S, B> Flow for Emitting<S, B>
 where
     S: Flow,
-    B: PerItemEmitting<S::Item> + Clone,
+    B: PerItemEmitting<S::Item>,
 {
     type Item = B::Item;
 
@@ -46,7 +46,7 @@ where
             return Poll::Ready(Ok(None));
         };
         loop {
-            if !this.blocks.is_idle() {
+            if this.blocks.is_running() {
                 match this.blocks.as_mut().poll_next(cx) {
                     Poll::Ready(Ok(Some(item))) => return Poll::Ready(Ok(Some(item))),
                     Poll::Ready(Ok(None)) => {}
@@ -80,7 +80,7 @@ where
         let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(ControlFlow::Continue(())));
         };
-        if !this.blocks.is_idle() {
+        if this.blocks.is_running() {
             match this.blocks.as_mut().poll_each(cx, sink) {
                 Poll::Ready(Ok(ControlFlow::Continue(()))) => {}
                 Poll::Ready(Ok(ControlFlow::Break(()))) => {

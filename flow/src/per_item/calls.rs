@@ -1,20 +1,12 @@
-//! What operators do with each item, apart from the flow above them.
-//!
-//! An operator is generic over its upstream, and so would be each closure that is made inside its methods: it would have the
-//! upstream in its type once more, and the types of a chain would double with each operator. So closures are made in functions that
-//! know the item alone, and where they give futures, these are hidden together with them behind a trait.
+//! A future for each item, whose output is wanted.
 
 use std::future::Future;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corox_core::Result;
 use pin_project_lite::pin_project;
 
-use crate::block::{Lent, LentEmitter, with_lent};
 use crate::unstarted::Running;
-use crate::{BlockOutput, Emitter};
 
 /// A future for each item, one at a time.
 pub(crate) trait PerItem<T> {
@@ -161,115 +153,4 @@ where
     fn is_running(&self) -> bool {
         self.running.is_some()
     }
-}
-
-/// A block that emits for each item, one at a time.
-pub(crate) trait PerItemEmitting<X> {
-    type Item;
-
-    /// Begins with an item. What was begun before has ended.
-    fn start(self: Pin<&mut Self>, item: X);
-
-    /// Nothing was begun, or it has ended.
-    fn is_idle(&self) -> bool;
-
-    /// Of the block, as of a flow.
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Item>>>;
-
-    /// Of the block, as of a flow.
-    fn poll_each<K>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        sink: &mut K,
-    ) -> Poll<Result<ControlFlow<()>>>
-    where
-        K: FnMut(Self::Item) -> ControlFlow<()>;
-
-    /// Of the block, as of a flow.
-    fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>);
-}
-
-pin_project! {
-    /// The block that `f` gives for an item.
-    pub(crate) struct Blocks<T, F, Fut> {
-        f: F,
-        #[pin]
-        lent: Lent<T, Fut>,
-    }
-}
-
-impl<T, F, Fut> Blocks<T, F, Fut> {
-    pub(crate) fn new<X>(f: F) -> Self
-    where
-        F: FnMut(X, LentEmitter<T>) -> Fut,
-    {
-        Blocks {
-            f,
-            lent: Lent::idle(),
-        }
-    }
-}
-
-impl<T, F: Clone, Fut> Clone for Blocks<T, F, Fut> {
-    fn clone(&self) -> Self {
-        Blocks {
-            f: self.f.clone(),
-            lent: self.lent.fresh(),
-        }
-    }
-}
-
-impl<X, T, F, Fut> PerItemEmitting<X> for Blocks<T, F, Fut>
-where
-    F: FnMut(X, LentEmitter<T>) -> Fut,
-    Fut: Future<Output: BlockOutput>,
-{
-    type Item = T;
-
-    #[inline]
-    fn start(self: Pin<&mut Self>, item: X) {
-        let this = self.project();
-        this.lent.start(|lent| (this.f)(item, lent));
-    }
-
-    #[inline]
-    fn is_idle(&self) -> bool {
-        self.lent.is_idle()
-    }
-
-    #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
-        self.project().lent.poll_next(cx)
-    }
-
-    #[inline]
-    fn poll_each<K>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        sink: &mut K,
-    ) -> Poll<Result<ControlFlow<()>>>
-    where
-        K: FnMut(T) -> ControlFlow<()>,
-    {
-        self.project().lent.poll_each(cx, sink)
-    }
-
-    #[inline]
-    fn poll_progress(self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        self.project().lent.poll_progress(cx);
-    }
-}
-
-/// The block of a copy of `f`.
-pub(crate) fn blocks<X, T, R, F>(f: F) -> impl PerItemEmitting<X, Item = T> + Clone
-where
-    F: AsyncFnOnce(X, &Emitter<T>) -> R + Clone,
-    R: BlockOutput,
-{
-    Blocks::new(move |item, lent| {
-        let f = f.clone();
-        with_lent(lent, async move |emitter: &Emitter<T>| {
-            f(item, emitter).await
-        })
-    })
 }
