@@ -1,4 +1,7 @@
 //! A block that emits: F-1, F-2, F-4, F-5, and what its emitter must bear.
+#![cfg(not(corox_loom))]
+
+mod support;
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -7,27 +10,13 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use corox_core::{Error, Job, run_blocking, yield_now};
 use corox_flow::{Emitter, Flow, flow, flow_of, prelude::*};
 use futures::stream::{FuturesUnordered, StreamExt};
-
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
-    }
-}
+use support::now;
+use support::wakes::Wakes;
 
 /// The next item, by `poll_next`.
 fn next<S: Flow>(flow: Pin<&mut S>) -> Poll<Option<S::Item>> {
@@ -384,7 +373,7 @@ fn a_terminal_operator_yields_after_128_items() {
         .is_pending()
     {
         polls += 1;
-        assert_eq!(wakes.0.load(Ordering::SeqCst), polls);
+        assert_eq!(wakes.count(), polls);
     }
     drop(counting);
     assert_eq!((polls, seen), (2, 300));

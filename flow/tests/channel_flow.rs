@@ -6,7 +6,6 @@ mod support;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use corox_channels::{Capacity, Channel};
 use corox_core::{
@@ -19,10 +18,7 @@ use corox_flow::{
 };
 use corox_test::{EventLog, Explore, assert_events, run_test};
 use support::drop_at::drop_at_each_poll_in_a_test;
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
+use support::ms;
 
 /// F-12: it ends when the block and what it has launched have ended.
 #[test]

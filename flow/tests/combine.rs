@@ -8,9 +8,7 @@ use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
 
 use corox_core::{Error, Result, delay};
 use corox_flow::{Flow, combine, combine_async, combine_transform, flow, flow_of, prelude::*};
@@ -18,24 +16,9 @@ use corox_test::{EventLog, run_test};
 use proptest::prelude::*;
 use support::drop_at::{drop_at_each_poll, pause};
 use support::pulled::pulled;
+use support::wakes::Wakes;
+use support::{ms, timed};
 
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
-/// Items, each after so many milliseconds; and their end.
-fn timed<T: Clone>(items: &[(u64, T)], end: u64) -> impl Flow<Item = T> {
-    let items = items.to_vec();
-    flow(async move |e| {
-        for (after, item) in items {
-            delay(ms(after)).await;
-            e.emit(item).await;
-        }
-        delay(ms(end)).await;
-    })
-}
-
-/// Logs its drop.
 struct Guard(EventLog, &'static str);
 
 impl Drop for Guard {
@@ -232,15 +215,6 @@ fn the_end_stays_the_end() {
     ends(combine(vec![broken(), broken()], |all| all), true);
 }
 
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 /// A source that never waits, beside one that does: others have their turn.
 #[test]
 fn combine_yields_beside_a_source_that_never_waits() {
@@ -259,7 +233,7 @@ fn combine_yields_beside_a_source_that_never_waits() {
     for polls in 1..=3 {
         let mut cx = Context::from_waker(&waker);
         assert!(both.as_mut().poll_next(&mut cx).is_pending());
-        assert_eq!(wakes.0.load(Ordering::SeqCst), polls);
+        assert_eq!(wakes.count(), polls);
         assert_eq!(given.get() + 1, 128 * polls);
     }
 }

@@ -3,35 +3,24 @@
 
 mod support;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::num::ParseIntError;
 use std::ops::ControlFlow;
-use std::panic::Location;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use corox_core::{
-    Error, Job, OrFail, Retry, catch_cancellation, delay, ensure_active, non_cancellable,
-    run_blocking,
-};
-use corox_flow::{Emitter, Flow, channel_flow, flow, flow_of, prelude::*};
-use corox_test::run_test;
+use corox_core::{Error, Job, OrFail, Retry, delay, ensure_active, run_blocking};
+use corox_flow::{Emitter, Flow, flow, flow_of, prelude::*};
+use corox_test::{EventLog, run_test};
+use support::cleaning::{CLEANUP, cleaning};
 use support::drop_at::{drop_at_each_poll, drop_at_each_poll_in_a_test, pause};
-use support::pulled::pulled;
-use support::{failing, now, panic_of};
-
-type Log = RefCell<Vec<String>>;
-
-struct Guard<'a>(&'a Log, &'static str);
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        self.0.borrow_mut().push(self.1.to_owned());
-    }
-}
+use support::log::{Guard, Log, note};
+use support::panics::panic_of;
+use support::pulled::{items_of, pulled};
+use support::{failing, now};
 
 /// What `flow` gives, driven and pulled, with its failure at the end.
 fn both<S: Flow<Item: ToString>>(flow: S) -> Vec<String> {
@@ -76,12 +65,12 @@ fn items_that_fail() {
 fn catch_handles_what_fails_above() {
     let log = Log::default();
     let numbers = flow(async |e| {
-        let _guard = Guard(&log, "dropped");
+        let _guard = Guard(&log);
         e.emit(1).await;
         Err(Error::msg("no"))
     });
     let numbers = numbers.catch(async |error, e| {
-        log.borrow_mut().push(format!("caught {error}"));
+        note(&log, format!("caught {error}"));
         e.emit(2).await;
         e.emit_all(flow_of([3])).await
     });
@@ -205,40 +194,18 @@ fn what_follows_waits_for_coroutines_above() {
 
 fn what_follows_waits(pull: bool) {
     run_test(async |t| {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (of_child, of_flow) = (log.clone(), log.clone());
-        let producing = channel_flow(async move |scope| {
-            let log = of_child.clone();
-            let _ = scope.send(1).await;
-            let _ = catch_cancellation(std::future::pending::<()>()).await;
-            let _ = non_cancellable(async |_| {
-                delay(Duration::from_secs(1)).await;
-                Ok(())
-            })
-            .await;
-            log.lock().unwrap().push("producer has left");
-        });
-        let failing = producing.try_map(|_| Err::<u32, _>(Error::msg("no")));
+        let log = EventLog::new();
+        let failing = cleaning(&log, false).try_map(|_| Err::<u32, _>(Error::msg("no")));
         let all = failing
             .retry_when(async |_, attempt, _| {
-                of_flow.lock().unwrap().push("retry");
+                log.add("retry");
                 attempt < 1
             })
-            .catch(async |_, _| of_flow.lock().unwrap().push("catch"));
-        if pull {
-            pulled(all).run().await?;
-        } else {
-            all.run().await?;
-        }
-        let expected = [
-            "producer has left",
-            "retry",
-            "producer has left",
-            "retry",
-            "catch",
-        ];
-        assert_eq!(*log.lock().unwrap(), expected);
-        assert_eq!(t.current_time(), Duration::from_secs(2));
+            .catch(async |_, _| log.add("catch"));
+        items_of(all, pull).await?;
+        let expected = ["cleaned up", "retry", "cleaned up", "retry", "catch"];
+        assert_eq!(log.take(), expected);
+        assert_eq!(t.current_time(), 2 * CLEANUP);
         Ok(())
     });
 }
@@ -282,7 +249,7 @@ fn retry_when_decides() {
     let count = Cell::new(0);
     let log = Log::default();
     let all = runs(&count).retry_when(async |error, attempt, e| {
-        log.borrow_mut().push(format!("{error}, attempt {attempt}"));
+        note(&log, format!("{error}, attempt {attempt}"));
         e.emit(100 + u32::try_from(attempt).unwrap()).await;
         attempt < 2
     });
@@ -352,9 +319,10 @@ fn jitter_of_a_policy() {
 #[test]
 fn no_retries_at_all_panic_at_the_line_of_the_call() {
     let line = line!() + 1;
-    let (message, location) = panic_of(|| drop(flow_of([1]).retry(0, |_| true)));
+    let panicked = panic_of(|| drop(flow_of([1]).retry(0, |_| true)));
+    let message = panicked.message();
     assert!(message.contains("leave it out"), "{message}");
-    assert_eq!(location, format!("{}:{line}", Location::caller().file()));
+    assert_eq!(panicked.at, format!("{}:{line}", file!()));
 }
 
 /// One that fails at once, again and again, lets others run, and takes no stack.
@@ -463,11 +431,7 @@ fn nothing_is_left_behind() {
                     e.emit_all(c.source(1)).await
                 });
             async move {
-                let items = if pull {
-                    pulled(all).to_vec().await.unwrap()
-                } else {
-                    all.to_vec().await.unwrap()
-                };
+                let items = items_of(all, pull).await.unwrap();
                 let numbers: Vec<u32> = items.iter().map(|it| it.number).collect();
                 assert_eq!(numbers, [0, 0, 7, 0, 0, 7, 0]);
             }

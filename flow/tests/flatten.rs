@@ -7,8 +7,7 @@ use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
 
 use corox_core::{Dispatcher, Error, FinallyExt, Result, delay, yield_now};
 use corox_flow::{Flow, channel_flow, flow, flow_of, merge, prelude::*};
@@ -16,17 +15,8 @@ use corox_test::{EventLog, Explore, assert_events, run_test};
 use proptest::prelude::*;
 use support::drop_at::{drop_at_each_poll, drop_at_each_poll_in_a_test, pause};
 use support::pulled::pulled;
-
-fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
-    }
-}
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
+use support::wakes::Wakes;
+use support::{ms, now};
 
 /// Pushes a line when it is dropped.
 struct Says(EventLog<String>, &'static str);
@@ -290,14 +280,8 @@ fn only_who_was_woken_is_polled() {
             Poll::Pending
         }
     }
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
     let gates: Vec<_> = (0..50).map(|_| Gate(Arc::default())).collect();
-    let wakes = Arc::new(Count(AtomicUsize::new(0)));
+    let wakes = Arc::new(Wakes::default());
     let waker = Waker::from(wakes.clone());
     let mut merged = pin!(merge(gates.clone()).count());
     let mut poll = || merged.as_mut().poll(&mut Context::from_waker(&waker));
@@ -313,7 +297,7 @@ fn only_who_was_woken_is_polled() {
         };
         waker.wake_by_ref();
         waker.wake();
-        assert_eq!(wakes.0.load(Ordering::SeqCst), n + 1);
+        assert_eq!(wakes.count(), n + 1);
         assert_eq!(poll().is_ready(), n == 49);
         assert_eq!(polls(&gates), 51 + n);
     }

@@ -1,38 +1,16 @@
 //! The coroutines that a flow has started have ended when whoever ends it goes on: F-11, F-12.
 #![cfg(not(corox_loom))]
 
-use std::future::pending;
-use std::pin::pin;
-use std::time::Duration;
+mod support;
 
-use corox_core::{Error, FinallyExt, Result, delay};
-use corox_flow::{Flow, channel_flow, combine, flow, flow_of, prelude::*};
+use std::pin::pin;
+
+use corox_core::{Error, Result, delay};
+use corox_flow::{Flow, combine, flow, flow_of, prelude::*};
 use corox_test::{EventLog, FlowTest, run_test};
 use futures::StreamExt;
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
-/// One item from a coroutine, which takes its time to clean up when it is cancelled or has failed.
-fn cleaning(log: &EventLog, fails: bool) -> impl Flow<Item = i32> + use<> {
-    let log = log.clone();
-    channel_flow(async move |producer| {
-        let work = async {
-            producer.send(1).await?;
-            if fails {
-                return Err(Error::msg("no"));
-            }
-            pending::<()>().await;
-            Ok(())
-        };
-        let cleanup = async {
-            delay(ms(50)).await;
-            log.add("cleaned up");
-        };
-        work.finally(cleanup).await
-    })
-}
+use support::cleaning::cleaning;
+use support::ms;
 
 /// Runs a flow whose failure is looked at, and expects that all has been cleaned up then.
 async fn check(log: &EventLog, what: &str, run: impl Future<Output = Result<()>>) {

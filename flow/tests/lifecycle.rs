@@ -3,34 +3,18 @@
 
 mod support;
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use corox_core::{
-    Dispatcher, Error, FinallyExt, Job, catch_cancellation, delay, non_cancellable, run_blocking,
-    yield_now,
-};
-use corox_flow::{Completion, Flow, channel_flow, empty_flow, flow, flow_of, prelude::*};
-use corox_test::run_test;
+use corox_core::{Dispatcher, Error, FinallyExt, Job, delay, run_blocking, yield_now};
+use corox_flow::{Completion, Flow, empty_flow, flow, flow_of, prelude::*};
+use corox_test::{EventLog, run_test};
+use support::cleaning::{CLEANUP, cleaning};
 use support::drop_at::{drop_at_each_poll, pause};
-use support::pulled::pulled;
+use support::log::{Guard, Log, logs, note};
+use support::pulled::items_of;
 use support::{failing, now};
-
-type Log = RefCell<Vec<String>>;
-
-struct Guard<'a>(&'a Log);
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        self.0.borrow_mut().push("dropped".to_owned());
-    }
-}
-
-fn note(log: &Log, text: impl Into<String>) {
-    log.borrow_mut().push(text.into());
-}
 
 fn told(end: &Completion) -> String {
     match end {
@@ -53,19 +37,6 @@ fn numbers(log: &Log) -> impl Flow<Item = u32> {
         e.emit(1).await;
         e.emit(2).await;
     })
-}
-
-/// Runs it, driven and then pulled, and gives what was noted each time.
-fn logs<S: Flow<Item = u32>>(log: &Log, flow: S) -> [Vec<String>; 2] {
-    let see = |n: u32| note(log, n.to_string());
-    let end = |ended: corox_core::Result<()>| match ended {
-        Ok(()) => note(log, "end"),
-        Err(error) => note(log, format!("error: {error}")),
-    };
-    end(now(flow.clone().for_each(see)));
-    let driven = log.take();
-    end(now(pulled(flow).for_each(see)));
-    [driven, log.take()]
 }
 
 /// F-10: it runs, and what it emits is processed, before what is above is started; the last one written runs first.
@@ -409,31 +380,14 @@ fn it_is_told_when_coroutines_above_have_ended() {
 
 fn told_when_they_have_ended(pull: bool) {
     run_test(async |t| {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let of_child = log.clone();
-        let producing = channel_flow(async move |scope| {
-            let log = of_child.clone();
-            let _ = scope.send(1).await;
-            let _ = catch_cancellation(std::future::pending::<()>()).await;
-            let _ = non_cancellable(async |_| {
-                delay(Duration::from_secs(1)).await;
-                Ok(())
-            })
-            .await;
-            log.lock().unwrap().push("producer has left".to_owned());
-        });
-        let failing = producing.try_map(|_| Err::<u32, _>(Error::msg("no")));
+        let log = EventLog::new();
+        let failing = cleaning(&log, false).try_map(|_| Err::<u32, _>(Error::msg("no")));
         let told = failing
-            .on_completion(|end| log.lock().unwrap().push(told(&end)))
+            .on_completion(|end| log.add(told(&end)))
             .on_empty(async |_| ());
-        let ended = if pull {
-            pulled(told).run().await
-        } else {
-            told.run().await
-        };
-        assert!(ended.is_err());
-        assert_eq!(*log.lock().unwrap(), ["producer has left", "failed: no"]);
-        assert_eq!(t.current_time(), Duration::from_secs(1));
+        assert!(items_of(told, pull).await.is_err());
+        assert_eq!(log.take(), ["cleaned up", "failed: no"]);
+        assert_eq!(t.current_time(), CLEANUP);
     });
 }
 
@@ -485,11 +439,7 @@ fn nothing_is_left_behind() {
                     e.emit_all(d.source(1)).await
                 });
             async move {
-                let items = if pull {
-                    pulled(all).to_vec().await.unwrap()
-                } else {
-                    all.to_vec().await.unwrap()
-                };
+                let items = items_of(all, pull).await.unwrap();
                 assert_eq!(items.len(), 3);
             }
         });
@@ -502,13 +452,7 @@ fn nothing_is_left_behind() {
                     let _guard = guard;
                     pause().await;
                 });
-            async move {
-                if pull {
-                    pulled(told).run().await
-                } else {
-                    told.run().await
-                }
-            }
+            items_of(told, pull)
         });
     }
 }

@@ -4,55 +4,36 @@
 mod support;
 
 use std::cell::RefCell;
-use std::future::pending;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use corox_core::{Error, Job, delay, run_blocking};
+use corox_core::{Error, Job, run_blocking};
 use corox_flow::{Flow, flow, flow_of, prelude::*};
-use corox_test::run_test;
+use corox_test::{EventLog, run_test};
+use support::cleaning::{CLEANUP, cleaning};
 use support::drop_at::{drop_at_each_poll, pause};
+use support::log::{Guard, Log, logs, note};
 use support::now;
-use support::pulled::pulled;
-
-type Log = RefCell<Vec<String>>;
-
-struct Guard<'a>(&'a Log);
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        self.0.borrow_mut().push("dropped".to_owned());
-    }
-}
+use support::pulled::{items_of, pulled};
 
 /// 1, 2, 3 .., and what becomes of it.
 fn numbers(log: &Log) -> impl Flow<Item = u32> {
     flow(async |e| {
         let _guard = Guard(log);
         for n in 1.. {
-            log.borrow_mut().push(format!("emit {n}"));
+            note(log, format!("emit {n}"));
             e.emit(n).await;
         }
     })
-}
-
-/// What `flow` and its collector do, by both ways to run it.
-fn logs<S: Flow<Item = u32>>(log: &Log, flow: S) -> [Vec<String>; 2] {
-    let see = |n| log.borrow_mut().push(format!("see {n}"));
-    now(flow.clone().for_each(see)).unwrap();
-    let driven = log.take();
-    now(pulled(flow).for_each(see)).unwrap();
-    [driven, log.take()]
 }
 
 /// F-6: the guards of what is above run when the last item was processed, and before the terminal operator is done.
 #[test]
 fn take_drops_what_is_above_after_the_last_item() {
     let log = Log::default();
-    let expected = ["emit 1", "see 1", "emit 2", "see 2", "dropped"];
+    let expected = ["emit 1", "1", "emit 2", "2", "dropped", "end"];
     for seen in logs(&log, numbers(&log).take(2)) {
         assert_eq!(seen, expected);
     }
@@ -61,8 +42,8 @@ fn take_drops_what_is_above_after_the_last_item() {
         .take(2)
         .on_completion_async(async |_, e| e.emit(9).await);
     for seen in logs(&log, framed) {
-        assert_eq!(seen[..5], expected);
-        assert_eq!(seen[5..], ["see 9"]);
+        assert_eq!(seen[..5], expected[..5]);
+        assert_eq!(seen[5..], ["9", "end"]);
     }
 }
 
@@ -70,7 +51,7 @@ fn take_drops_what_is_above_after_the_last_item() {
 fn take_of_nothing_does_not_start_it() {
     let log = Log::default();
     for seen in logs(&log, numbers(&log).take(0)) {
-        assert_eq!(seen, [""; 0]);
+        assert_eq!(seen, ["end"]);
     }
 }
 
@@ -106,7 +87,7 @@ fn an_early_end_is_no_failure() {
 #[test]
 fn take_while_drops_what_is_above_at_the_first_other_one() {
     let log = Log::default();
-    let expected = ["emit 1", "see 1", "emit 2", "dropped"];
+    let expected = ["emit 1", "1", "emit 2", "dropped", "end"];
     for seen in logs(&log, numbers(&log).take_while(|n| *n < 2)) {
         assert_eq!(seen, expected);
     }
@@ -175,9 +156,7 @@ fn transform_while_emits_until_it_gives_false() {
         e.emit(n + 10).await;
         n < 2
     });
-    let expected = [
-        "emit 1", "see 1", "see 11", "emit 2", "see 2", "see 12", "dropped",
-    ];
+    let expected = ["emit 1", "1", "11", "emit 2", "2", "12", "dropped", "end"];
     for seen in logs(&log, twice.clone()) {
         assert_eq!(seen, expected);
     }
@@ -237,22 +216,10 @@ fn an_early_end_in_a_cancelled_coroutine() {
 #[test]
 fn an_early_end_waits_for_what_was_started() {
     run_test(async |t| {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let of_producer = log.clone();
-        let numbers = corox_flow::channel_flow(async move |scope| {
-            let _ = scope.send(1).await;
-            let _ = corox_core::catch_cancellation(pending::<()>()).await;
-            corox_core::non_cancellable(async |_| {
-                delay(Duration::from_secs(5)).await;
-                Ok(())
-            })
-            .await?;
-            of_producer.lock().unwrap().push("left");
-            Ok(())
-        });
-        assert_eq!(numbers.take(1).to_vec().await?, [1]);
-        assert_eq!(*log.lock().unwrap(), ["left"]);
-        assert_eq!(t.current_time(), Duration::from_secs(5));
+        let log = EventLog::new();
+        assert_eq!(cleaning(&log, false).take(1).to_vec().await?, [1]);
+        assert_eq!(log.take(), ["cleaned up"]);
+        assert_eq!(t.current_time(), CLEANUP);
         Ok(())
     });
 }
@@ -286,11 +253,7 @@ fn nothing_is_left_behind() {
                 })
                 .take_while(|item| item.number < 5);
             async move {
-                let items = if pull {
-                    pulled(all).to_vec().await.unwrap()
-                } else {
-                    all.to_vec().await.unwrap()
-                };
+                let items = items_of(all, pull).await.unwrap();
                 assert_eq!(items.iter().map(|it| it.number).collect::<Vec<_>>(), [3, 4]);
             }
         });

@@ -1,4 +1,7 @@
 //! Shared flows: F-33 to F-40, F-43, F-44, and `on_subscription`.
+#![cfg(not(corox_loom))]
+
+mod support;
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -14,15 +17,10 @@ use corox_core::{CoroutineContext, Dispatcher, Error, Job, join_all, run_blockin
 use corox_flow::fusion::{Settings, Stage};
 use corox_flow::{Flow, HotFlow, MutableSharedFlow, MutableStateFlow, SharedFlow, prelude::*};
 use corox_test::{EventLog, explore, run_test};
+use support::wakes::{Wakes, next, wait_beside_a_panic};
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// The next value, by `poll_next`.
-fn next<S: Flow + Unpin>(flow: &mut S) -> Poll<S::Item> {
-    let polled = Pin::new(flow).poll_next(&mut Context::from_waker(Waker::noop()));
-    polled.map(|item| item.unwrap().expect("a shared flow does not end"))
 }
 
 /// One that has subscribed.
@@ -267,15 +265,6 @@ fn an_emit_of_a_cancelled_coroutine_succeeds_at_once_or_never() {
     });
 }
 
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 /// F-40: a value that is not emitted wakes nobody.
 #[test]
 fn an_emit_of_a_cancelled_coroutine_wakes_nobody() {
@@ -294,7 +283,7 @@ fn an_emit_of_a_cancelled_coroutine_wakes_nobody() {
             }
         });
         job.join().await;
-        assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+        assert_eq!(wakes.count(), 0);
     });
 }
 
@@ -316,7 +305,7 @@ fn who_takes_many_at_once_lets_emitters_go_on() {
         let mut woken = Vec::new();
         let cx = &mut Context::from_waker(Waker::noop());
         let polled = Pin::new(collected).poll_each(cx, &mut |_| {
-            woken.push(wakes.0.load(Ordering::SeqCst));
+            woken.push(wakes.count());
             ControlFlow::Continue(())
         });
         assert!(polled.is_pending());
@@ -556,28 +545,11 @@ fn a_value_does_not_live_longer_than_it_is_wanted() {
 /// A waker that panics keeps nobody else from being woken.
 #[test]
 fn a_waker_that_panics_keeps_nobody_asleep() {
-    struct Panicking;
-    impl Wake for Panicking {
-        fn wake(self: Arc<Self>) {
-            panic!("woken");
-        }
-    }
     let flow = buffered(0, 1, BufferOverflow::Suspend);
-    let wakes = Arc::new(Wakes::default());
     let mut collected = [(); 3].map(|()| flow.as_shared_flow());
-    for (at, collected) in collected.iter_mut().enumerate() {
-        let waker = match at {
-            1 => Waker::from(Arc::new(Panicking)),
-            _ => Waker::from(wakes.clone()),
-        };
-        assert!(
-            Pin::new(collected)
-                .poll_next(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
-    }
+    let wakes = wait_beside_a_panic(&mut collected);
     assert!(catch_unwind(AssertUnwindSafe(|| flow.try_emit(1))).is_err());
-    assert_eq!(wakes.0.load(Ordering::SeqCst), 2);
+    assert_eq!(wakes.count(), 2);
     for collected in &mut collected {
         assert_eq!(next(collected), Poll::Ready(1));
     }

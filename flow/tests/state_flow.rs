@@ -1,4 +1,7 @@
 //! State flows: F-41 to F-44, and those that are derived.
+#![cfg(not(corox_loom))]
+
+mod support;
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,21 +16,7 @@ use corox_core::{Dispatcher, Result, coroutine_scope, run_blocking, yield_now};
 use corox_flow::fusion::{Settings, Stage};
 use corox_flow::{Flow, MutableStateFlow, StateFlow, combine_states, prelude::*};
 use corox_test::{EventLog, explore, run_test};
-
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// The next value, by `poll_next`.
-fn next<S: Flow + Unpin>(flow: &mut S) -> Poll<S::Item> {
-    let polled = Pin::new(flow).poll_next(&mut Context::from_waker(Waker::noop()));
-    polled.map(|item| item.unwrap().expect("a state flow does not end"))
-}
+use support::wakes::{Wakes, next, wait_beside_a_panic};
 
 /// Calls `see` with each value, up to `last`.
 async fn collect_until<T: Clone + PartialEq>(
@@ -95,14 +84,14 @@ fn it_is_conflated_by_equality() {
     assert!(Pin::new(&mut collected).poll_next(cx).is_pending());
     state.set(Named(1, "second"));
     assert_eq!(state.value().1, "first");
-    assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+    assert_eq!(wakes.count(), 0);
     state.set(Named(2, "second"));
     state.set(Named(1, "third"));
-    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert_eq!(wakes.count(), 1);
     assert!(Pin::new(&mut collected).poll_next(cx).is_pending());
     assert_eq!(state.value().1, "third");
     state.set(Named(2, "fourth"));
-    assert_eq!(wakes.0.load(Ordering::SeqCst), 2);
+    assert_eq!(wakes.count(), 2);
     assert_eq!(next(&mut collected).map(|it| it.1), Poll::Ready("fourth"));
 }
 
@@ -125,7 +114,7 @@ fn a_waker_is_registered_again_only_if_it_is_another() {
     poll(&mut collected, &two);
     assert_eq!((Arc::strong_count(&one), Arc::strong_count(&two)), (1, 2));
     state.set(1);
-    assert_eq!(two.0.load(Ordering::SeqCst), 1);
+    assert_eq!(two.count(), 1);
     assert_eq!((Arc::strong_count(&one), Arc::strong_count(&two)), (1, 1));
     drop(collected);
 }
@@ -187,29 +176,14 @@ fn foreign_code_may_use_the_flow() {
 /// A waker that panics keeps nobody else from being woken, and the value is set.
 #[test]
 fn a_waker_that_panics_keeps_nobody_asleep() {
-    struct Panicking;
-    impl Wake for Panicking {
-        fn wake(self: Arc<Self>) {
-            panic!("woken");
-        }
-    }
     let state = MutableStateFlow::new(0);
-    let wakes = Arc::new(Wakes::default());
     let mut collected = [(); 3].map(|()| state.as_state_flow());
-    for (at, collected) in collected.iter_mut().enumerate() {
+    for collected in &mut collected {
         assert_eq!(next(collected), Poll::Ready(0));
-        let waker = match at {
-            1 => Waker::from(Arc::new(Panicking)),
-            _ => Waker::from(wakes.clone()),
-        };
-        assert!(
-            Pin::new(collected)
-                .poll_next(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
     }
+    let wakes = wait_beside_a_panic(&mut collected);
     assert!(catch_unwind(AssertUnwindSafe(|| state.set(1))).is_err());
-    assert_eq!((wakes.0.load(Ordering::SeqCst), state.value()), (2, 1));
+    assert_eq!((wakes.count(), state.value()), (2, 1));
 }
 
 /// F-42.

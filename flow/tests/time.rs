@@ -1,8 +1,6 @@
 //! The operators that look at the clock: F-27 to F-29, and models of them.
 #![cfg(not(corox_loom))]
 
-#[path = "../../core/tests/support/panics.rs"]
-mod panics;
 mod support;
 
 use std::cell::RefCell;
@@ -14,26 +12,11 @@ use std::time::Duration;
 use corox_core::{Error, Result, delay};
 use corox_flow::{Flow, flow, flow_of, prelude::*};
 use corox_test::{EventLog, TestScope, run_test};
-use panics::panic_of;
 use proptest::prelude::*;
 use support::drop_at::{drop_at_each_poll_in_a_test, pause};
+use support::panics::panic_of;
 use support::pulled::pulled;
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
-/// Items, each after so many milliseconds, and the end after so many.
-fn timed<T: Clone>(items: &[(u64, T)], end: u64) -> impl Flow<Item = T> + use<T> {
-    let items = items.to_vec();
-    flow(async move |e| {
-        for (after, item) in items {
-            delay(ms(after)).await;
-            e.emit(item).await;
-        }
-        delay(ms(end)).await;
-    })
-}
+use support::{ms, timed};
 
 /// What comes, with the time since the beginning.
 async fn with_times<S: Flow>(t: &TestScope, flow: S) -> Result<Vec<(u64, S::Item)>> {

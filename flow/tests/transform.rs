@@ -5,7 +5,6 @@ mod support;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::Location;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
@@ -13,8 +12,9 @@ use std::task::{Context, Poll, Waker};
 use corox_core::{Dispatcher, Error, run_blocking, yield_now};
 use corox_flow::{Emitter, Flow, empty_flow, flow, flow_of, prelude::*};
 use support::drop_at::{drop_at_each_poll, pause};
-use support::pulled::pulled;
-use support::{failing, now, panic_of};
+use support::panics::panic_of;
+use support::pulled::{items_of, pulled};
+use support::{failing, now};
 
 /// F-30: the comparison is with the last item that went on, and the first is compared with none.
 #[test]
@@ -112,9 +112,10 @@ fn chunks() {
 #[test]
 fn chunks_of_nothing_panic_at_the_line_of_the_call() {
     let line = line!() + 1;
-    let (message, location) = panic_of(|| drop(flow_of([1]).chunked(0)));
+    let panicked = panic_of(|| drop(flow_of([1]).chunked(0)));
+    let message = panicked.message();
     assert!(message.contains("`chunked(1)`"), "{message}");
-    assert_eq!(location, format!("{}:{line}", Location::caller().file()));
+    assert_eq!(panicked.at, format!("{}:{line}", file!()));
 }
 
 /// F-31: the initial value comes before the flow is started, and of an empty one, too.
@@ -328,11 +329,7 @@ fn nothing_is_left_behind() {
                 .scan(guards.item(8), |_, item| item)
                 .chunked(2);
             async move {
-                let chunks = if pull {
-                    pulled(all).to_vec().await.unwrap()
-                } else {
-                    all.to_vec().await.unwrap()
-                };
+                let chunks = items_of(all, pull).await.unwrap();
                 let numbers: Vec<u32> = chunks.iter().flatten().map(|it| it.number).collect();
                 assert_eq!(numbers, [8, 9, 0, 3, 4, 5]);
             }

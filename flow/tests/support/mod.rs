@@ -1,17 +1,25 @@
 //! What the tests of the crate share.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod cleaning;
 pub mod drop_at;
+pub mod log;
+#[path = "../../../core/tests/support/panics.rs"]
+pub mod panics;
 pub mod pulled;
+pub mod wakes;
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use corox_core::Error;
+use corox_core::{Error, delay};
 use corox_flow::{Flow, flow};
+
+pub fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
 
 /// What a future gives that does not wait.
 #[track_caller]
@@ -32,31 +40,14 @@ pub fn failing<T: Clone, const N: usize>(items: [T; N]) -> impl Flow<Item = T> {
     })
 }
 
-/// What `f` panics with, and where.
-#[track_caller]
-pub fn panic_of(f: impl FnOnce()) -> (String, String) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    static SEEN: Mutex<Option<(String, String)>> = Mutex::new(None);
-    let _one = ONE_AT_A_TIME.lock();
-    let before = std::panic::take_hook();
-    let thread = std::thread::current().id();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() == thread {
-            let at = info.location().expect("a panic has a location");
-            let at = format!("{}:{}", at.file(), at.line());
-            let payload = info.payload();
-            let message = match payload.downcast_ref::<&str>() {
-                Some(text) => (*text).to_owned(),
-                None => payload
-                    .downcast_ref::<String>()
-                    .cloned()
-                    .unwrap_or_default(),
-            };
-            *SEEN.lock().unwrap() = Some((message, at));
+/// Items, each after so many milliseconds, and the end after so many.
+pub fn timed<T: Clone>(items: &[(u64, T)], end: u64) -> impl Flow<Item = T> + use<T> {
+    let items = items.to_vec();
+    flow(async move |emitter| {
+        for (after, item) in items {
+            delay(ms(after)).await;
+            emitter.emit(item).await;
         }
-    }));
-    let panicked = catch_unwind(AssertUnwindSafe(f)).is_err();
-    std::panic::set_hook(before);
-    assert!(panicked, "it did not panic");
-    SEEN.lock().unwrap().take().expect("the hook has run")
+        delay(ms(end)).await;
+    })
 }

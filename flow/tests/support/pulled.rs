@@ -4,11 +4,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use corox_core::Result;
-use corox_flow::Flow;
+use corox_flow::{Flow, prelude::*};
 
 /// `flow`, polled by `poll_next` alone.
 pub fn pulled<S: Flow>(flow: S) -> Pulled<S> {
     Pulled(Box::pin(flow))
+}
+
+/// All items of `flow`, pulled or driven.
+pub async fn items_of<S: Flow>(flow: S, pull: bool) -> Result<Vec<S::Item>> {
+    if pull {
+        pulled(flow).to_vec().await
+    } else {
+        flow.to_vec().await
+    }
 }
 
 /// The flow of [`pulled`]: its own `poll_each` is the default.
