@@ -8,7 +8,7 @@
 //! - *Where items come from*: a block, [`flow()`] ([`Emitter`], [`Emit`], [`BlockOutput`]); known items, [`flow_of`], [`IntoFlow::into_flow`] ([`IterFlow`]);
 //!   [`empty_flow`], [`flow_from_fn`], [`flow_from_async_fn`].
 //! - *From coroutines, callbacks and channels*: [`channel_flow`]; [`callback_flow`] ([`NotAwaitingClose`]); [`ChannelFlows`]
-//!   ([`AlreadyConsumed`]).
+//!   ([`AlreadyCollected`]).
 //! - *Other items*: [`FlowTransform`] ([`Map`], [`Filter`]).
 //! - *Fewer items*: [`FlowLimit`] ([`Take`]).
 //! - *Several flows*: [`FlowCombine`]; [`combine`](combine()), [`combine_async`], [`combine_transform`] ([`Flows`]).
@@ -18,13 +18,14 @@
 //! - *When it fails*: [`FlowErrors`]; closures that decide whether to go on give a [`Verdict`].
 //! - *When it begins and ends*: [`FlowLifecycle`] ([`Completion`]).
 //! - *Running it*: [`FlowCollect`]; for one value, [`FlowFold`]; for one item, [`FlowFind`] ([`NoElement`], [`MoreThanOne`]).
-//! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`] ([`AlreadyCollected`]).
+//! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`].
 //! - *For many collectors*: [`SharedFlow`], [`MutableSharedFlow`] ([`SharedFlowBuilder`]); [`StateFlow`], [`MutableStateFlow`], derived
 //!   ones by [`combine_states`] ([`States`]). [`FlowShare`] makes them of other flows ([`SharingStarted`], [`SharingPolicy`],
 //!   [`SharingCommand`]) and has what is for them alone ([`HotFlow`]).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod already_collected;
 mod block;
 mod boxed;
 mod buffer;
@@ -51,12 +52,13 @@ mod unstarted;
 mod verdict;
 mod why;
 
+pub use already_collected::AlreadyCollected;
 pub use block::{BlockOutput, Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};
 pub use buffer::{FlowBuffer, FlowOn};
-pub use channel::{AlreadyConsumed, ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
+pub use channel::{ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};
-pub use convert::{AlreadyCollected, FlowConvert, FlowStream, StreamIntoFlow};
+pub use convert::{FlowConvert, FlowStream, StreamIntoFlow};
 pub use errors::FlowErrors;
 pub use flatten::{DEFAULT_CONCURRENCY, FlowFlatten, merge};
 pub use flow::Flow;

@@ -14,7 +14,8 @@ use corox_core::{
 };
 use corox_flow::fusion::Stage;
 use corox_flow::{
-    AlreadyConsumed, Flow, NotAwaitingClose, callback_flow, channel_flow, flow, flow_of, prelude::*,
+    AlreadyCollected, Flow, NotAwaitingClose, callback_flow, channel_flow, flow, flow_of,
+    prelude::*,
 };
 use corox_test::{EventLog, Explore, assert_events, run_test};
 use support::drop_at::drop_at_each_poll_in_a_test;
@@ -387,7 +388,7 @@ fn consume_into_flow_is_collected_once() {
             assert!(tx.is_closed_for_send());
             for _ in 0..2 {
                 let error = flow.clone().count().await.unwrap_err();
-                let mistake = error.downcast_ref::<AlreadyConsumed>().unwrap();
+                let mistake = error.downcast_ref::<AlreadyCollected>().unwrap();
                 assert_eq!(mistake.location().line(), line);
                 assert!(mistake.to_string().contains("receive_into_flow"));
             }

@@ -1,6 +1,5 @@
 //! [`ChannelFlows`]: what is received from a channel, as a flow.
 
-use std::fmt;
 use std::future::{Future, pending};
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -12,7 +11,7 @@ use corox_channels::{Channel, Elements, Receiver};
 use corox_core::Result;
 use futures_core::Stream;
 
-use crate::Flow;
+use crate::{AlreadyCollected, Flow};
 
 mod sealed {
     pub trait Sealed: Clone {
@@ -84,10 +83,10 @@ pub trait ChannelFlows: sealed::Sealed + Sized {
     ///
     /// # Errors
     ///
-    /// The flow fails with [`AlreadyConsumed`] when it, or a clone, is collected again.
+    /// The flow fails with [`AlreadyCollected`] when it, or a clone, is collected again.
     ///
     /// ```
-    /// use corox_flow::{AlreadyConsumed, prelude::*};
+    /// use corox_flow::{AlreadyCollected, prelude::*};
     /// use corox_channels::Channel;
     /// use corox_core::run_blocking;
     ///
@@ -97,7 +96,7 @@ pub trait ChannelFlows: sealed::Sealed + Sized {
     ///     let letters = channel.clone().consume_into_flow();
     ///     assert_eq!(letters.clone().take(1).to_vec().await?, ["a"]);
     ///     assert!(channel.is_closed_for_send());
-    ///     assert!(letters.to_vec().await.unwrap_err().downcast_ref::<AlreadyConsumed>().is_some());
+    ///     assert!(letters.to_vec().await.unwrap_err().downcast_ref::<AlreadyCollected>().is_some());
     ///     Ok(())
     /// }).unwrap();
     /// ```
@@ -134,51 +133,6 @@ macro_rules! flows_of {
 
 flows_of!(Channel);
 flows_of!(Receiver);
-
-/// A channel was to be consumed by a second collection of its [flow](ChannelFlows::consume_into_flow).
-///
-/// Kotlin: the `IllegalStateException` of `consumeAsFlow`.
-///
-/// ```
-/// use corox_flow::{AlreadyConsumed, prelude::*};
-/// use corox_channels::Channel;
-/// use corox_core::run_blocking;
-///
-/// let channel = Channel::<i32>::new(1);
-/// channel.close();
-/// let flow = channel.consume_into_flow();
-/// let line = line!() - 1;
-/// let error = run_blocking(async |_| {
-///     assert_eq!(flow.clone().count().await?, 0);
-///     flow.count().await
-/// }).unwrap_err();
-/// assert_eq!(error.downcast_ref::<AlreadyConsumed>().unwrap().location().line(), line);
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AlreadyConsumed {
-    location: &'static Location<'static>,
-}
-
-impl AlreadyConsumed {
-    /// Where `consume_into_flow` was called.
-    #[must_use]
-    pub fn location(&self) -> &'static Location<'static> {
-        self.location
-    }
-}
-
-impl fmt::Display for AlreadyConsumed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the flow of `consume_into_flow` at {} is collected for the second time, and its channel was cancelled when the first \
-             collection ended: use `receive_into_flow`, or `share_in` for several collectors of one source",
-            self.location
-        )
-    }
-}
-
-impl std::error::Error for AlreadyConsumed {}
 
 /// The flow of both.
 struct FromChannel<C: ChannelFlows> {
@@ -244,7 +198,7 @@ impl<C: ChannelFlows> Flow for FromChannel<C> {
             if let Some((consumed, location)) = &this.consumed {
                 if consumed.swap(true, Ordering::AcqRel) {
                     this.running = State::Ended;
-                    return Poll::Ready(Err(AlreadyConsumed { location }.into()));
+                    return Poll::Ready(Err(AlreadyCollected::of_channel(location).into()));
                 }
             }
             this.running = State::Running {

@@ -4,4 +4,4 @@ mod channel_flow;
 mod from_channel;
 
 pub use channel_flow::{NotAwaitingClose, callback_flow, channel_flow};
-pub use from_channel::{AlreadyConsumed, ChannelFlows};
+pub use from_channel::ChannelFlows;

@@ -6,7 +6,7 @@ mod flow_stream;
 mod stream_into_flow;
 
 pub use flow_stream::FlowStream;
-pub use stream_into_flow::{AlreadyCollected, StreamIntoFlow};
+pub use stream_into_flow::StreamIntoFlow;
 
 /// Operators that give the same items as another type.
 ///

@@ -1,6 +1,5 @@
 //! [`StreamIntoFlow`]: streams as flows.
 
-use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use futures_util::Stream;
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
-use crate::Flow;
+use crate::{AlreadyCollected, Flow};
 
 /// Streams as flows.
 ///
@@ -101,47 +100,6 @@ pub trait StreamIntoFlow: Stream + Sized {
 
 impl<S: Stream> StreamIntoFlow for S {}
 
-/// A stream was to be read by a second collection of its [flow](StreamIntoFlow::into_flow_once).
-///
-/// ```
-/// use corox_core::run_blocking;
-/// use corox_flow::{AlreadyCollected, prelude::*};
-/// use futures::stream;
-///
-/// run_blocking(async |_| {
-///     let (flow, line) = (stream::iter([1, 2]).into_flow_once(), line!());
-///     assert_eq!(flow.clone().count().await?, 2);
-///     let error = flow.count().await.unwrap_err();
-///     assert_eq!(error.downcast_ref::<AlreadyCollected>().unwrap().location().line(), line);
-///     Ok(())
-/// }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlreadyCollected {
-    location: &'static Location<'static>,
-}
-
-impl AlreadyCollected {
-    /// Where `into_flow_once` was called.
-    #[must_use]
-    pub fn location(&self) -> &'static Location<'static> {
-        self.location
-    }
-}
-
-impl fmt::Display for AlreadyCollected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the flow of `into_flow_once` at {} is collected for the second time, and its stream was read by the first: share what it gives \
-             by `share_in`, or make a stream for each collection: `flow(async |e| e.emit_all(make().into_flow_once()).await)`",
-            self.location
-        )
-    }
-}
-
-impl std::error::Error for AlreadyCollected {}
-
 /// The next item of a stream, which is dropped at its end.
 #[inline]
 fn next_of<S: Stream>(
@@ -210,8 +168,8 @@ impl<S: Stream> Flow for Once<S> {
             match stream {
                 Some(stream) => this.running.set(Some(stream)),
                 None => {
-                    let location = *this.location;
-                    return Poll::Ready(Err(AlreadyCollected { location }.into()));
+                    let again = AlreadyCollected::of_stream(this.location);
+                    return Poll::Ready(Err(again.into()));
                 }
             }
         }
