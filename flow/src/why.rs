@@ -1,11 +1,30 @@
 //! Why a flow is dropped.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use corox_core::{Error, Job};
 
 thread_local! {
     static WHY: RefCell<Option<Error>> = const { RefCell::new(None) };
+}
+
+/// The failure of a stage that wants no more, on its way to the one that makes an end of it and no further: not why a flow is dropped.
+#[derive(Debug)]
+pub(crate) struct Enough;
+
+impl fmt::Display for Enough {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the closure wants no more items")
+    }
+}
+
+impl std::error::Error for Enough {}
+
+impl Enough {
+    pub(crate) fn is(error: &Error) -> bool {
+        error.downcast_ref::<Enough>().is_some()
+    }
 }
 
 /// Runs `drop`, which drops a flow because of `failure`, or because nobody wants more of it.
@@ -17,6 +36,7 @@ pub(crate) fn because(failure: Option<&Error>, drop: impl FnOnce()) {
             WHY.replace(self.0.take());
         }
     }
+    let failure = failure.filter(|error| !Enough::is(error));
     let _outer = Outer(WHY.replace(failure.cloned()));
     drop();
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use corox_core::{Dispatcher, Error, FinallyExt, Job, delay, run_blocking, yield_now};
-use corox_flow::{Completion, Flow, empty_flow, flow, flow_of, prelude::*};
+use corox_flow::{Completion, Flow, combine, empty_flow, flow, flow_of, prelude::*};
 use corox_test::{EventLog, run_test};
 use support::cleaning::{CLEANUP, cleaning};
 use support::drop_at::{drop_at_each_poll, pause};
@@ -164,6 +164,99 @@ fn on_completion_of_a_failure_behind() {
         let told = "cancelled: behind";
         assert_eq!(seen, ["started", "1", "dropped", told, "error: behind"]);
     }
+}
+
+/// F-7: where several flows are one, so does what fails beside it.
+#[test]
+fn on_completion_of_a_failure_beside() {
+    fn check<S: Flow<Item = u32>>(name: &str, log: &Log, flow: S) {
+        for seen in logs(log, flow) {
+            let told = seen.iter().filter(|line| line.starts_with("cancelled"));
+            assert_eq!(
+                told.collect::<Vec<_>>(),
+                ["cancelled: failed"],
+                "{name}: {seen:?}"
+            );
+            assert_eq!(seen.last().unwrap(), "error: failed", "{name}");
+        }
+    }
+    let log = Log::default();
+    let watched = || numbers(&log).on_completion(|end| note(&log, told(&end)));
+    let broken = |_: u32| failing([]);
+    check("concat", &log, watched().flat_map_concat(broken));
+    check("merge", &log, watched().flat_map_merge(4, broken));
+    check("latest", &log, watched().flat_map_latest(broken));
+    check(
+        "transform_latest",
+        &log,
+        watched().transform_latest(async |_, _| Err::<(), _>(Error::msg("failed"))),
+    );
+    check("zip", &log, watched().zip(failing([0]), |a, b: u32| a + b));
+    check(
+        "combine",
+        &log,
+        watched().combine(failing([0]), |a, b: u32| a + b),
+    );
+    check(
+        "list",
+        &log,
+        combine(
+            vec![watched().boxed_local(), failing([]).boxed_local()],
+            |all| all[0],
+        ),
+    );
+}
+
+/// A flow that gives nothing in time is cancelled, and told of the failure.
+#[test]
+fn on_completion_of_a_time_out() {
+    run_test(async |t| {
+        for pull in [false, true] {
+            let log = EventLog::new();
+            let silent = flow(async |e| {
+                delay(Duration::from_secs(9)).await;
+                e.emit(1).await;
+            });
+            let watched = silent.on_completion(|end| log.add(told(&end)));
+            let begin = t.current_time();
+            let error = items_of(watched.timeout(Duration::from_secs(1)), pull)
+                .await
+                .unwrap_err();
+            assert_eq!(log.take(), [format!("cancelled: {error}")]);
+            assert_eq!(t.current_time() - begin, Duration::from_secs(1));
+        }
+    });
+}
+
+/// An early end is no failure, however it came: `None` is what it is told.
+#[test]
+fn on_completion_of_early_ends_of_all_kinds() {
+    fn check<S: Flow<Item = u32>>(name: &str, log: &Log, flow: S) {
+        for seen in logs(log, flow) {
+            assert_eq!(
+                seen,
+                ["started", "1", "dropped", "cancelled", "end"],
+                "{name}"
+            );
+        }
+    }
+    let log = Log::default();
+    let watched = || numbers(&log).on_completion(|end| note(&log, told(&end)));
+    check("take_while", &log, watched().take_while(|n| *n < 2));
+    check(
+        "take_while_async",
+        &log,
+        watched().take_while_async(async |n| *n < 2),
+    );
+    check(
+        "transform_while",
+        &log,
+        watched().transform_while(async |n, e| {
+            e.emit(n).await;
+            false
+        }),
+    );
+    check("zip", &log, watched().zip(flow_of([0]), |a, b| a + b));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 
 use super::flows::{Flows, Sources};
 use crate::Flow;
+use crate::why::because;
 
 /// So many rounds of which nothing comes, and others have their turn.
 const ROUNDS_A_TURN: u32 = 128;
@@ -50,7 +51,7 @@ impl<G: Flows> Flow for Newest<G> {
             let round = match this.sources.as_mut().poll_round(cx) {
                 Ok(round) => round,
                 Err(error) => {
-                    this.sources.end();
+                    because(Some(&error), || this.sources.end());
                     return Poll::Ready(Err(error));
                 }
             };

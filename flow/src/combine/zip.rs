@@ -8,6 +8,7 @@ use corox_core::Result;
 use pin_project_lite::pin_project;
 
 use crate::Flow;
+use crate::why::because;
 
 pin_project! {
     /// The flow of `zip`.
@@ -75,15 +76,17 @@ impl<A: Flow, B: Flow, F> Zip<A, B, F> {
             Some(Ahead::Ended(ended)) => ended,
             _ => Ok(()),
         };
-        self.end();
+        self.end(&ended);
         Poll::Ready(ended.map(ControlFlow::Continue))
     }
 
-    /// Drops both flows, and what they have given.
-    fn end(self: Pin<&mut Self>) {
+    /// Drops both flows, since one has `ended`, and what they have given.
+    fn end<T>(self: Pin<&mut Self>, ended: &Result<T>) {
         let mut this = self.project();
-        this.first.set(None);
-        this.second.set(None);
+        because(ended.as_ref().err(), || {
+            this.first.set(None);
+            this.second.set(None);
+        });
         *this.left = None;
         *this.right = None;
     }
@@ -165,7 +168,7 @@ where
                     }
                 }
                 Poll::Ready(ended) => {
-                    self.end();
+                    self.end(&ended);
                     return Poll::Ready(ended.map(|_| ControlFlow::Continue(())));
                 }
                 Poll::Pending => {
@@ -198,7 +201,7 @@ where
                 Poll::Pending
             }
             (Some(Poll::Ready(ended)), _) => {
-                self.end();
+                self.end(&ended);
                 Poll::Ready(ended.map(|_| ControlFlow::Continue(())))
             }
             (None, Poll::Ready(Ok(ControlFlow::Break(())))) => {
@@ -211,9 +214,9 @@ where
                     _ => Poll::Pending,
                 }
             }
-            (None, ended) => {
-                self.end();
-                ended
+            (None, Poll::Ready(ended)) => {
+                self.end(&ended);
+                Poll::Ready(ended)
             }
         }
     }

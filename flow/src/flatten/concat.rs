@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use crate::Flow;
 use crate::children::Children;
 use crate::unstarted::Running;
+use crate::why::because;
 
 pin_project! {
     // The flow of `flat_map_concat`.
@@ -121,8 +122,9 @@ impl<S: Flow, I: Flow, F: FnMut(S::Item) -> I + Clone> Flow for Concat<S, I, F> 
                     return Poll::Pending;
                 }
                 Inner::Failed => {
-                    this.upstream.set(None);
-                    return Poll::Ready(this.failed.take().map_or(Ok(None), Err));
+                    let failed = this.failed.take();
+                    because(failed.as_ref(), || this.upstream.set(None));
+                    return Poll::Ready(failed.map_or(Ok(None), Err));
                 }
             }
             let Some(upstream) = this.upstream.as_mut().as_pin_mut() else {
@@ -183,8 +185,8 @@ impl<S: Flow, I: Flow, F: FnMut(S::Item) -> I + Clone> Flow for Concat<S, I, F> 
                 Poll::Pending
             }
             Inner::Failed => {
-                this.upstream.set(None);
                 let failed = this.failed.take();
+                because(failed.as_ref(), || this.upstream.set(None));
                 Poll::Ready(failed.map_or(Ok(ControlFlow::Continue(())), Err))
             }
         }

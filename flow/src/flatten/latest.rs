@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use crate::Flow;
 use crate::children::Children;
 use crate::per_item::PerItemEmitting;
+use crate::why::because;
 
 /// So many items that nothing waits for, and the coroutine has others go on.
 const ITEMS_A_TURN: u32 = 128;
@@ -123,10 +124,12 @@ impl<S: Flow, C: PerItemEmitting<S::Item>> Latest<S, C> {
     #[cold]
     fn fail(self: Pin<&mut Self>, error: Error) {
         let mut this = self.project();
-        *this.failed = Some(error);
-        this.upstream.set(None);
         let inner = this.inner;
-        this.children.of(|| inner.stop());
+        because(Some(&error), || {
+            this.upstream.set(None);
+            this.children.of(|| inner.stop());
+        });
+        *this.failed = Some(error);
         *this.next = None;
     }
 

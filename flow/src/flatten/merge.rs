@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 
 use crate::Flow;
 use crate::children::Children;
+use crate::why::because;
 
 /// So many items of one inner flow without a wait, and the next one has its turn.
 const ITEMS_A_TURN: u32 = 32;
@@ -227,11 +228,13 @@ impl<S: Flow, I: Flow, F: FnMut(S::Item) -> I + Clone> Merge<S, I, F> {
     #[cold]
     fn fail(self: Pin<&mut Self>, cx: &mut Context<'_>, error: Error) -> Poll<Error> {
         let mut this = self.project();
-        *this.failed = Some(error);
-        this.upstream.set(None);
         let places = this.places;
-        // Each hands its children on to these.
-        this.leaving.of(|| places.clear());
+        because(Some(&error), || {
+            this.upstream.set(None);
+            // Each hands its children on to these.
+            this.leaving.of(|| places.clear());
+        });
+        *this.failed = Some(error);
         this.free.clear();
         this.turns.clear();
         *this.held = false;

@@ -46,7 +46,7 @@ pub enum Completion {
     Finished,
     /// What is above has failed with this.
     Failed(Error),
-    /// Nobody wanted more of it (`None`); or what is behind it has failed, or the coroutine that collects it was cancelled, with this.
+    /// Nobody wanted more of it (`None`); or what is behind or beside it has failed, or the coroutine that collects it was cancelled, with this.
     Cancelled(Option<Error>),
 }
 
@@ -127,7 +127,7 @@ pub trait FlowLifecycle: Flow + Sized {
     }
 
     /// Runs `action` once when the collection is over, however that comes (F-7): what is above has ended or failed, nobody wants
-    /// more of it, what is behind it has failed, or the coroutine was cancelled.
+    /// more of it, what is behind or beside it has failed, or the coroutine was cancelled.
     ///
     /// What is above was dropped before; in the first two cases its coroutines have ended, too. In the others it runs while the
     /// collection is being dropped, also by a panic. A collection that was never polled has no end.

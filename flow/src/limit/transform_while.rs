@@ -1,6 +1,5 @@
 //! Any number of items for each, until the closure says that it is enough.
 
-use std::fmt;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,19 +10,8 @@ use pin_project_lite::pin_project;
 use crate::block::with_lent;
 use crate::per_item::{Blocks, PerItemEmitting};
 use crate::transform::Emitting;
+use crate::why::Enough;
 use crate::{Emitter, Flow, Verdict};
-
-/// The failure of a closure that wants no more, on its way to [`EndsEarly`] and no further.
-#[derive(Debug)]
-struct Enough;
-
-impl fmt::Display for Enough {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the closure wants no more items")
-    }
-}
-
-impl std::error::Error for Enough {}
 
 /// The block of each item: see [`per_item`](crate::per_item).
 fn while_it_says<X, T, R, F>(f: F) -> impl PerItemEmitting<X, Item = T>
@@ -66,7 +54,7 @@ pin_project! {
 
 fn or_enough<T>(ended: Result<T>, at_the_end: T) -> Result<T> {
     match ended {
-        Err(error) if error.downcast_ref::<Enough>().is_some() => Ok(at_the_end),
+        Err(error) if Enough::is(&error) => Ok(at_the_end),
         ended => ended,
     }
 }

@@ -11,6 +11,7 @@ use corox_core::timer_protocol::Timer;
 use pin_project_lite::pin_project;
 
 use crate::Flow;
+use crate::why::because;
 
 pin_project! {
     /// The flow of `timeout`.
@@ -49,8 +50,9 @@ impl<S> Timeout<S> {
             this.timer.as_mut().set_after(*this.duration);
         }
         ready!(this.timer.as_mut().poll(cx));
-        this.upstream.set(None);
-        Poll::Ready(Err(this.timer.timed_out(*this.duration, this.location)))
+        let error = this.timer.timed_out(*this.duration, this.location);
+        because(Some(&error), || this.upstream.set(None));
+        Poll::Ready(Err(error))
     }
 
     /// Nothing is waited for any more.
