@@ -17,7 +17,7 @@
 //! - *Ahead, or elsewhere*: [`FlowBuffer`] ([`FlowOn`]).
 //! - *When it fails*: [`FlowErrors`]; closures that decide whether to go on give a [`Verdict`].
 //! - *When it begins and ends*: [`FlowLifecycle`] ([`Completion`]).
-//! - *Running it*: [`FlowCollect`]; for one value, [`FlowFold`]; for one item, [`FlowFind`] ([`NoElement`], [`MoreThanOne`]).
+//! - *Running it*: [`FlowCollect`]; for a collection, [`FlowGather`]; for one value, [`FlowFold`]; for one item, [`FlowFind`] ([`NoElement`], [`MoreThanOne`]).
 //! - *As something else*: [`FlowConvert`] ([`BoxFlow`], [`LocalBoxFlow`], [`FlowStream`]); streams as flows: [`StreamIntoFlow`].
 //! - *For many collectors*: [`SharedFlow`], [`MutableSharedFlow`] ([`SharedFlowBuilder`]); [`StateFlow`], [`MutableStateFlow`], derived
 //!   ones by [`combine_states`] ([`States`]). [`FlowShare`] makes them of other flows ([`SharingStarted`], [`SharingPolicy`],
@@ -69,7 +69,7 @@ pub use share::{
     SharingCommand, SharingPolicy, SharingStarted, StateFlow, States, combine_states,
 };
 pub use source::{IntoFlow, IterFlow, empty_flow, flow_from_async_fn, flow_from_fn, flow_of};
-pub use terminal::{FlowCollect, FlowFind, FlowFold, MoreThanOne, NoElement};
+pub use terminal::{FlowCollect, FlowFind, FlowFold, FlowGather, MoreThanOne, NoElement};
 pub use time::FlowTime;
 pub use transform::{Filter, FlowTransform, Map};
 pub use verdict::Verdict;
@@ -88,7 +88,7 @@ pub use verdict::Verdict;
 pub mod prelude {
     pub use crate::{
         ChannelFlows, Flow, FlowBuffer, FlowCollect, FlowCombine, FlowConvert, FlowErrors,
-        FlowFind, FlowFlatten, FlowFold, FlowLifecycle, FlowLimit, FlowShare, FlowTime,
+        FlowFind, FlowFlatten, FlowFold, FlowGather, FlowLifecycle, FlowLimit, FlowShare, FlowTime,
         FlowTransform, IntoFlow, StreamIntoFlow,
     };
 }

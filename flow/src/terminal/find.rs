@@ -1,11 +1,11 @@
 //! [`FlowFind`]: the operators that run a flow for one of its items.
 
 use std::future::Future;
-use std::ops::ControlFlow;
 use std::panic::Location;
 
 use corox_core::Result;
 
+use super::keep::{keep_first, keep_first_where, keep_last, keep_single, stop_at};
 use super::{MoreThanOne, NoElement, Run, Steps};
 use crate::{Flow, FlowTransform};
 
@@ -522,50 +522,3 @@ pub trait FlowFind: Flow + Sized {
 }
 
 impl<S: Flow> FlowFind for S {}
-
-fn keep_first<T>(first: &mut Option<T>, item: T) -> ControlFlow<Result<()>> {
-    *first = Some(item);
-    ControlFlow::Break(Ok(()))
-}
-
-fn keep_first_where<T>(
-    mut predicate: impl FnMut(&T) -> bool,
-) -> impl FnMut(&mut Option<T>, T) -> ControlFlow<Result<()>> {
-    move |first, item| {
-        if predicate(&item) {
-            keep_first(first, item)
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-}
-
-fn keep_last<T>(last: &mut Option<T>, item: T) -> ControlFlow<Result<()>> {
-    *last = Some(item);
-    ControlFlow::Continue(())
-}
-
-/// The first, and whether there are more.
-fn keep_single<T>((single, more): &mut (Option<T>, bool), item: T) -> ControlFlow<Result<()>> {
-    if single.is_none() {
-        *single = Some(item);
-        return ControlFlow::Continue(());
-    }
-    *more = true;
-    ControlFlow::Break(Ok(()))
-}
-
-/// Whether `predicate` has once given `at`.
-fn stop_at<T>(
-    mut predicate: impl FnMut(T) -> bool,
-    at: bool,
-) -> impl FnMut(&mut bool, T) -> ControlFlow<Result<()>> {
-    move |found, item| {
-        *found = predicate(item) == at;
-        if *found {
-            ControlFlow::Break(Ok(()))
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-}

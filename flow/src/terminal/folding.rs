@@ -11,7 +11,7 @@ use crate::{Flow, FlowTransform};
 
 /// The operators that run a flow and make one value of all items.
 ///
-/// They are as those of [`FlowCollect`](crate::FlowCollect), which has those that make collections.
+/// They are as those of [`FlowCollect`](crate::FlowCollect); [`FlowGather`](crate::FlowGather) has those that make collections.
 ///
 /// ```
 /// use corox_flow::{flow_of, prelude::*};
