@@ -8,14 +8,13 @@ use std::task::{Context, Poll, ready};
 
 use corox_channels::{Channel, Elements, ProducerScope, Sender};
 use corox_core::{
-    CoroutineContext, CoroutineScope, Error, GlobalScope, Job, LaunchOutput, Result,
-    coroutine_scope,
+    CoroutineContext, CoroutineScope, Error, GlobalScope, Job, Result, coroutine_scope,
 };
 use futures_core::Stream;
 
-use crate::Flow;
 use crate::children::started;
 use crate::fusion::{Producer, Settings, Stage};
+use crate::{BlockOutput, Flow};
 
 /// The flow of what a block sends, which may be sent from several coroutines.
 ///
@@ -58,7 +57,7 @@ pub fn channel_flow<T, R, F, B>(block: F) -> impl Flow<Item = T>
 where
     F: FnOnce(ProducerScope<T>) -> B + Clone + Send + 'static,
     B: Future<Output = R> + Send + 'static,
-    R: LaunchOutput,
+    R: BlockOutput,
     T: Send + 'static,
 {
     ChannelFlow::new(move |producer| {
@@ -119,7 +118,7 @@ pub fn callback_flow<T, R, F, B>(block: F) -> impl Flow<Item = T>
 where
     F: FnOnce(ProducerScope<T>) -> B + Clone + Send + 'static,
     B: Future<Output = R> + Send + 'static,
-    R: LaunchOutput,
+    R: BlockOutput,
     T: Send + 'static,
 {
     let location = Location::caller();

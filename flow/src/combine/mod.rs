@@ -1,10 +1,8 @@
 //! [`FlowCombine`]: items of several flows as one.
 
-use corox_core::LaunchOutput;
-
 use crate::per_item::{Calls, PerItem, PerItemEmitting, blocks};
 use crate::transform::{Emitting, MapAsync};
-use crate::{Emitter, Flow, FlowTransform};
+use crate::{BlockOutput, Emitter, Flow, FlowTransform};
 
 mod flows;
 mod newest;
@@ -160,7 +158,7 @@ pub trait FlowCombine: Flow + Sized {
         Self::Item: Clone,
         S: Flow<Item: Clone>,
         F: AsyncFnOnce(Self::Item, S::Item, &Emitter<T>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         Emitting::new(Newest::new((self, other)), blocks_of_pair(f))
     }
@@ -254,7 +252,7 @@ pub fn combine_transform<G, T, R, F>(flows: G, f: F) -> impl Flow<Item = T>
 where
     G: Flows,
     F: AsyncFnOnce(G::Items, &Emitter<T>) -> R + Clone,
-    R: LaunchOutput,
+    R: BlockOutput,
 {
     Newest::new(flows).transform(f)
 }
@@ -283,7 +281,7 @@ where
 fn blocks_of_pair<A, B, T, R, F>(f: F) -> impl PerItemEmitting<(A, B), Item = T>
 where
     F: AsyncFnOnce(A, B, &Emitter<T>) -> R + Clone,
-    R: LaunchOutput,
+    R: BlockOutput,
 {
     blocks(async move |(a, b), emitter: &Emitter<T>| f(a, b, emitter).await)
 }

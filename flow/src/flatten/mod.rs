@@ -3,12 +3,11 @@
 use std::convert::identity;
 
 use corox_channels::{BufferOverflow, Capacity};
-use corox_core::LaunchOutput;
 
 use crate::buffer::Buffer;
 use crate::fusion::Settings;
 use crate::per_item::{blocks, flows, flows_async, futures};
-use crate::{Emitter, Flow, FlowTransform, flow_of};
+use crate::{BlockOutput, Emitter, Flow, FlowTransform, flow_of};
 
 mod concat;
 mod latest;
@@ -390,7 +389,7 @@ pub trait FlowFlatten: Flow + Sized {
     fn transform_latest<T, R, F>(self, f: F) -> impl Flow<Item = T>
     where
         F: AsyncFnOnce(Self::Item, &Emitter<T>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         let latest = Latest::new(self, blocks(f));
         Buffer::of(latest, Some(default_buffer()))

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use corox_core::{CoroutineScope, LaunchOutput, Result};
+use corox_core::{CoroutineScope, Result};
 
-use crate::{Emitter, Flow};
+use crate::{BlockOutput, Emitter, Flow};
 
 mod count;
 mod hot;
@@ -175,7 +175,7 @@ pub trait FlowShare: Flow + Sized {
     where
         Self: HotFlow,
         F: AsyncFnOnce(&Emitter<Self::Item>) -> R + Clone,
-        R: LaunchOutput,
+        R: BlockOutput,
     {
         hot::on_subscription(self, action)
     }
