@@ -66,11 +66,6 @@ where
     }
 
     #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
-        self.project().lent.poll_next(cx)
-    }
-
-    #[inline]
     fn poll_each<K>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
