@@ -32,27 +32,30 @@ pin_project! {
     /// }).unwrap();
     /// ```
     pub struct FlowOn<S: Flow> {
-        // `None`: another stage has them, and this one hands on.
-        settings: Option<Settings>,
-        // `None` from the first poll on.
-        source: Option<S>,
         #[pin]
         place: Place<S>,
     }
 }
 
 pin_project! {
+    // The source is stored once: the size of a chain would double with each stage otherwise.
+    //
     // ```text
-    // Nowhere --first poll--> another dispatcher, or a buffer: Elsewhere
-    //                   `---> the same one, other elements: Swapped
-    //                   `---> no settings, or nothing changes: Here
+    // Recipe --first poll--> another dispatcher, or a buffer: Elsewhere --ends--> Nowhere
+    //                  `---> the same one, other elements: Swapped
+    //                  `---> no settings, or nothing changes: Here
     // ```
     #[project = PlaceOf]
     enum Place<S: Flow> {
-        Nowhere,
-        Elsewhere { end: Elsewhere<S::Item> },
-        Swapped { source: Swapped<S::Item> },
+        Recipe {
+            source: Option<S>,
+            // `None`: another stage has them, and this one hands on.
+            settings: Option<Box<Settings>>,
+        },
         Here { #[pin] source: S },
+        Swapped { source: Swapped<S::Item> },
+        Elsewhere { end: Elsewhere<S::Item> },
+        Nowhere,
     }
 }
 
@@ -85,24 +88,29 @@ impl<S: Flow> FlowOn<S> {
                 None => settings,
             }),
         };
+        FlowOn::of(Some(source), settings.map(Box::new))
+    }
+
+    fn of(source: Option<S>, settings: Option<Box<Settings>>) -> Self {
         FlowOn {
-            settings,
-            source: Some(source),
-            place: Place::Nowhere,
+            place: Place::Recipe { source, settings },
+        }
+    }
+
+    /// Before the first poll: the source, and what is asked of it.
+    fn recipe(&mut self) -> Option<(&mut S, &mut Option<Box<Settings>>)> {
+        match &mut self.place {
+            Place::Recipe { source, settings } => Some((source.as_mut()?, settings)),
+            _ => None,
         }
     }
 }
 
 impl<S: Flow> Clone for FlowOn<S> {
     fn clone(&self) -> Self {
-        assert!(
-            self.source.is_some(),
-            "a flow was cloned while it was collected: clone it before its first poll"
-        );
-        FlowOn {
-            settings: self.settings.clone(),
-            source: self.source.clone(),
-            place: Place::Nowhere,
+        match &self.place {
+            Place::Recipe { source, settings } => FlowOn::of(source.clone(), settings.clone()),
+            _ => panic!("a flow was cloned while it was collected: clone it before its first poll"),
         }
     }
 }
@@ -115,14 +123,28 @@ where
     #[cold]
     #[inline(never)]
     fn start(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        let Some(source) = this.source.take() else {
+        let mut place = self.project().place;
+        let PlaceOf::Recipe { source, settings } = place.as_mut().project() else {
             return;
         };
-        let Some(settings) = this.settings.take() else {
-            this.place.set(Place::Here { source });
-            return;
-        };
+        let (source, settings) = (source.take(), settings.take());
+        // What follows may panic: a dispatcher is foreign code.
+        place.set(Place::Nowhere);
+        if let Some(source) = source {
+            place.set(match settings {
+                Some(settings) => Place::of(source, *settings),
+                None => Place::Here { source },
+            });
+        }
+    }
+}
+
+impl<S> Place<S>
+where
+    S: Flow + Send + 'static,
+    S::Item: Send,
+{
+    fn of(source: S, settings: Settings) -> Self {
         let current = CoroutineContext::current();
         let scope = current
             .job()
@@ -133,14 +155,12 @@ where
         if let (Some(scope), true) = (&scope, unbuffered) {
             let target = scope.child_context(settings.context.clone());
             if target.dispatcher() == current.dispatcher() {
-                this.place
-                    .set(match settings.context.has_more_than_dispatcher() {
-                        true => Place::Swapped {
-                            source: Swapped::new(source, settings.context),
-                        },
-                        false => Place::Here { source },
-                    });
-                return;
+                return match settings.context.has_more_than_dispatcher() {
+                    true => Place::Swapped {
+                        source: Swapped::new(source, settings.context),
+                    },
+                    false => Place::Here { source },
+                };
             }
         }
         let (room, overflow) = settings.settle();
@@ -152,16 +172,21 @@ where
         // F-13: it begins also if it is cancelled before.
         let job = launcher.atomic().launch(produce(source, over.clone()));
         started(job.clone());
-        let end = Elsewhere {
-            over,
-            taken: VecDeque::new(),
-            job: CancelOnDrop(Some(job)),
-        };
-        this.place.set(Place::Elsewhere { end });
+        Place::Elsewhere {
+            end: Elsewhere::new(over, job),
+        }
     }
 }
 
 impl<T> Elsewhere<T> {
+    fn new(over: Arc<HandOver<T>>, job: Job) -> Self {
+        Elsewhere {
+            over,
+            taken: VecDeque::new(),
+            job: CancelOnDrop(Some(job)),
+        }
+    }
+
     /// Gets further items. `Ready` without any: it has ended.
     #[inline(never)]
     fn poll_refill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -183,12 +208,12 @@ where
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
-        if self.source.is_some() {
+        if let Place::Recipe { .. } = self.place {
             self.as_mut().start();
         }
         let mut this = self.project();
         match this.place.as_mut().project() {
-            PlaceOf::Nowhere => Poll::Ready(Ok(None)),
+            PlaceOf::Recipe { .. } | PlaceOf::Nowhere => Poll::Ready(Ok(None)),
             PlaceOf::Elsewhere { end } => {
                 if end.taken.is_empty() {
                     let refilled = ready!(end.poll_refill(cx));
@@ -213,12 +238,12 @@ where
     where
         K: FnMut(S::Item) -> ControlFlow<()>,
     {
-        if self.source.is_some() {
+        if let Place::Recipe { .. } = self.place {
             self.as_mut().start();
         }
         let mut this = self.project();
         match this.place.as_mut().project() {
-            PlaceOf::Nowhere => Poll::Ready(Ok(ControlFlow::Continue(()))),
+            PlaceOf::Recipe { .. } | PlaceOf::Nowhere => Poll::Ready(Ok(ControlFlow::Continue(()))),
             PlaceOf::Elsewhere { end } => loop {
                 while let Some(item) = end.taken.pop_front() {
                     if sink(item).is_break() {
@@ -248,15 +273,15 @@ where
         match self.project().place.project() {
             PlaceOf::Swapped { source } => source.poll_progress(cx),
             PlaceOf::Here { source } => source.poll_progress(cx),
-            PlaceOf::Nowhere | PlaceOf::Elsewhere { .. } => {}
+            PlaceOf::Recipe { .. } | PlaceOf::Elsewhere { .. } | PlaceOf::Nowhere => {}
         }
     }
 
     fn fuse(&mut self, stage: &Stage) -> bool {
-        match (&mut self.settings, stage) {
-            (None, stage) => self.source.as_mut().is_some_and(|it| it.fuse(stage)),
-            (Some(settings), Stage::Buffer(later)) => {
-                *settings = settings.clone().then(later.clone());
+        match (self.recipe(), stage) {
+            (Some((source, None)), stage) => source.fuse(stage),
+            (Some((_, Some(settings))), Stage::Buffer(later)) => {
+                **settings = (**settings).clone().then(later.clone());
                 true
             }
             _ => false,
@@ -264,20 +289,27 @@ where
     }
 
     fn dissolve(&mut self) -> Option<Settings> {
-        let own = self.settings.take();
-        own.or_else(|| self.source.as_mut()?.dissolve())
+        let (source, settings) = self.recipe()?;
+        match settings.take() {
+            Some(settings) => Some(*settings),
+            None => source.dissolve(),
+        }
     }
 
     fn producer(&mut self) -> Option<Producer<S::Item>> {
-        if self.settings.is_some() {
-            return None;
+        match self.recipe()? {
+            (source, None) => source.producer(),
+            (_, Some(_)) => None,
         }
-        self.source.as_mut()?.producer()
     }
 }
 
 impl<S: Flow> fmt::Debug for FlowOn<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FlowOn").field(&self.settings).finish()
+        let settings = match &self.place {
+            Place::Recipe { settings, .. } => settings.as_deref(),
+            _ => None,
+        };
+        f.debug_tuple("FlowOn").field(&settings).finish()
     }
 }
