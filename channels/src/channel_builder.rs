@@ -93,7 +93,14 @@ impl<T> ChannelBuilder<T> {
     #[track_caller]
     #[must_use]
     pub fn build(self) -> Channel<T> {
-        let made = Location::caller();
+        self.build_at(Location::caller())
+    }
+
+    /// [`build`](ChannelBuilder::build) of a channel that is told to be made at `made`; for flows.
+    #[doc(hidden)]
+    #[track_caller]
+    #[must_use]
+    pub fn build_at(self, made: &'static Location<'static>) -> Channel<T> {
         let settled = self.capacity.settle(self.overflow);
         Channel {
             shared: Arc::new(Shared::new(self.capacity, settled, self.hook, made)),

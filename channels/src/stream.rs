@@ -87,7 +87,13 @@ impl<T> Channel<T> {
     /// ```
     #[track_caller]
     pub fn into_stream(self) -> Elements<T> {
-        Elements::new(&self.shared, None, Location::caller())
+        self.into_stream_at(Location::caller())
+    }
+
+    /// [`into_stream`](Channel::into_stream) that is told to wait at `location`; for flows.
+    #[doc(hidden)]
+    pub fn into_stream_at(self, location: &'static Location<'static>) -> Elements<T> {
+        Elements::new(&self.shared, None, location)
     }
 }
 
@@ -97,8 +103,14 @@ impl<T> Receiver<T> {
     /// Kotlin: `ReceiveChannel.consumeAsFlow`.
     #[track_caller]
     pub fn into_stream(self) -> Elements<T> {
+        self.into_stream_at(Location::caller())
+    }
+
+    /// [`into_stream`](Receiver::into_stream) that is told to wait at `location`; for flows.
+    #[doc(hidden)]
+    pub fn into_stream_at(self, location: &'static Location<'static>) -> Elements<T> {
         let shared = self.shared().clone();
-        Elements::new(&shared, Some(self), Location::caller())
+        Elements::new(&shared, Some(self), location)
     }
 }
 

@@ -503,6 +503,14 @@ impl<T> fmt::Debug for CompletableDeferred<T> {
 }
 
 /// Awaits a clone of the value, as by `(&deferred).await` of a [`Deferred`].
+/// As [`CompletableDeferred::child_of`], called at `location`.
+pub fn completable_deferred_at<T: Send + 'static>(
+    location: &'static Location<'static>,
+    parent: &Job,
+) -> CompletableDeferred<T> {
+    CompletableDeferred::make(Some(parent), location)
+}
+
 impl<T: Clone + Send + 'static> IntoFuture for CompletableDeferred<T> {
     type Output = Result<T>;
     type IntoFuture = Await<T>;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -309,11 +309,15 @@ pub struct Await<T> {
 impl<T> Await<T> {
     #[track_caller]
     fn new(job: Job) -> Self {
+        Await::at(Location::caller(), job)
+    }
+
+    fn at(location: &'static Location<'static>, job: Job) -> Self {
         Await {
             job,
             result: PhantomData,
             waiting: Waiting::default(),
-            reason: probe::WaitReason::here(&probe::Reason("await")).by_coroutines(),
+            reason: probe::WaitReason::at(&probe::Reason("await"), location).by_coroutines(),
             started: false,
         }
     }
@@ -321,6 +325,14 @@ impl<T> Await<T> {
     pub(crate) fn job(&self) -> &Job {
         &self.job
     }
+}
+
+/// `deferred` awaited at `location`.
+pub fn await_at<T: Send + 'static>(
+    location: &'static Location<'static>,
+    deferred: Deferred<T>,
+) -> Await<T> {
+    Await::at(location, deferred.job)
 }
 
 impl<T> fmt::Debug for Await<T> {

@@ -129,12 +129,7 @@ impl Launcher {
         F: 'static, // else `async move`, and a clone of what is behind a reference
         R: LaunchOutput,
     {
-        let kind = match self.start {
-            CoroutineStart::Lazy => Kind::LazyStandalone,
-            _ => Kind::Standalone,
-        };
-        let spec = self.spec(kind, Location::caller());
-        spec.start((), body, LaunchOutput::into_result)
+        launch_at(Location::caller(), self, body)
     }
 
     /// See [`CoroutineScope::spawn`](crate::CoroutineScope::spawn).
@@ -225,6 +220,20 @@ impl Launcher {
         let spec = self.spec(kind, Location::caller());
         Deferred::new(spec.start_local(ResultSlot::new(), body, |result| result))
     }
+}
+
+/// As [`Launcher::launch`], called at `location`.
+pub fn launch_at<F, R>(location: &'static Location<'static>, launcher: &Launcher, body: F) -> Job
+where
+    F: CoroutineBody<R> + Send + 'static,
+    R: LaunchOutput,
+{
+    let kind = match launcher.start {
+        CoroutineStart::Lazy => Kind::LazyStandalone,
+        _ => Kind::Standalone,
+    };
+    let spec = launcher.spec(kind, location);
+    spec.start((), body, LaunchOutput::into_result)
 }
 
 impl fmt::Debug for Launcher {

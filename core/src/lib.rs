@@ -129,6 +129,18 @@ pub mod error_protocol {
     };
 }
 
+/// For operators of flows, which launch and wait when they are collected: the line of a dump is that where the operator was called.
+/// No part of the public interface.
+#[doc(hidden)]
+pub mod location_protocol {
+    pub use crate::completable::completable_deferred_at;
+    pub use crate::deferred::await_at;
+    pub use crate::launcher::launch_at;
+    pub use crate::scope_builders::coroutine_scope_at;
+    pub use crate::time::delay_at;
+    pub use crate::with_context::with_context_at;
+}
+
 /// What operators of flows that take time are made of; no part of the public interface.
 #[doc(hidden)]
 pub mod timer_protocol {

@@ -62,8 +62,15 @@ pub fn coroutine_scope<T, F>(body: F) -> impl Future<Output = Result<T>>
 where
     F: ScopeBody<T>,
 {
-    let location = Location::caller();
-    async move { inline(Kind::Scope, location, body).await }
+    coroutine_scope_at(Location::caller(), body)
+}
+
+/// As [`coroutine_scope`], opened at `location`.
+pub async fn coroutine_scope_at<T, F>(location: &'static Location<'static>, body: F) -> Result<T>
+where
+    F: ScopeBody<T>,
+{
+    inline(Kind::Scope, location, body).await
 }
 
 /// As [`coroutine_scope`], but the children fail alone: a failure of one neither cancels the scope nor its siblings.

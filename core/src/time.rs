@@ -1,6 +1,7 @@
 //! Waiting for time to pass.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -47,9 +48,14 @@ pin_project! {
 /// ```
 #[track_caller]
 pub fn delay(duration: Duration) -> Delay {
+    delay_at(Location::caller(), duration)
+}
+
+/// As [`delay`], called at `location`.
+pub fn delay_at(location: &'static Location<'static>, duration: Duration) -> Delay {
     Delay {
         duration,
-        reason: WaitReason::here(&Reason("delay")),
+        reason: WaitReason::at(&Reason("delay"), location),
         sleep: None,
     }
 }

@@ -74,8 +74,7 @@ where
     F: 'static, // else `async move`, and a clone of what is behind a reference
     T: Send + 'static,
 {
-    let location = Location::caller();
-    switch(context.into(), body, location)
+    with_context_at(Location::caller(), context.into(), body)
 }
 
 /// What a call that moves its body is called.
@@ -133,10 +132,11 @@ impl Place {
     }
 }
 
-async fn switch<T, F>(
+/// As [`with_context`], called at `location`.
+pub async fn with_context_at<T, F>(
+    location: &'static Location<'static>,
     changes: CoroutineContext,
     body: F,
-    location: &'static Location<'static>,
 ) -> Result<T>
 where
     F: Future<Output = Result<T>> + Send + 'static,
