@@ -18,6 +18,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 
 use corox_channels::{BufferOverflow, Capacity, Channel};
@@ -47,6 +48,8 @@ pub struct Settings {
     pub overflow: BufferOverflow,
     /// What is laid over the context of whoever collects.
     pub context: CoroutineContext,
+    /// Where a coroutine was asked for. `None` if nobody has: a buffer alone has none.
+    pub location: Option<&'static Location<'static>>,
 }
 
 impl Settings {
@@ -62,15 +65,18 @@ impl Settings {
             capacity: Some(capacity),
             overflow,
             context: CoroutineContext::empty(),
+            location: None,
         }
     }
 
-    /// Those of `flow_on`.
+    /// Those of `flow_on`, or of a block that sends, at the caller's line.
+    #[track_caller]
     pub fn flow_on(context: CoroutineContext) -> Self {
         Settings {
             capacity: None,
             overflow: BufferOverflow::Suspend,
             context,
+            location: Some(Location::caller()),
         }
     }
 
@@ -78,8 +84,13 @@ impl Settings {
     #[must_use]
     pub fn then(self, later: Settings) -> Self {
         let context = later.context.merge(self.context);
+        let location = self.location.or(later.location);
         if later.overflow != BufferOverflow::Suspend {
-            return Settings { context, ..later };
+            return Settings {
+                context,
+                location,
+                ..later
+            };
         }
         let capacity = match (self.capacity, later.capacity) {
             (None, other) | (other, None) => other,
@@ -90,7 +101,15 @@ impl Settings {
             capacity,
             overflow: self.overflow,
             context,
+            location,
         }
+    }
+
+    /// The launch site of the coroutine that runs the source.
+    #[must_use]
+    #[track_caller]
+    pub fn launched_at(&self) -> &'static Location<'static> {
+        self.location.unwrap_or_else(Location::caller)
     }
 
     /// The capacity of the one channel.

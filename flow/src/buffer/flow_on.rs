@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use corox_channels::BufferOverflow;
+use corox_core::location_protocol::launch_at;
+use corox_core::probe::WaitReason;
 use corox_core::{CoroutineContext, CoroutineScope, GlobalScope, Job, Result};
 use pin_project_lite::pin_project;
 
@@ -64,6 +66,7 @@ struct Elsewhere<T> {
     over: Arc<HandOver<T>>,
     taken: VecDeque<T>,
     job: CancelOnDrop,
+    note: Option<Box<WaitReason>>,
 }
 
 /// Cancels the producer, unless that has ended.
@@ -78,6 +81,7 @@ impl Drop for CancelOnDrop {
 }
 
 impl<S: Flow> FlowOn<S> {
+    #[track_caller]
     pub(super) fn new(mut source: S, context: CoroutineContext) -> Self {
         let settings = Settings::flow_on(context);
         let stage = Stage::Buffer(settings.clone());
@@ -150,6 +154,7 @@ where
             .job()
             .is_some()
             .then(|| CoroutineScope::new(current.clone()));
+        let location = settings.launched_at();
         let unbuffered =
             settings.capacity.is_none() && settings.overflow == BufferOverflow::Suspend;
         if let (Some(scope), true) = (&scope, unbuffered) {
@@ -157,20 +162,20 @@ where
             if target.dispatcher() == current.dispatcher() {
                 return match settings.context.has_more_than_dispatcher() {
                     true => Place::Swapped {
-                        source: Swapped::new(source, settings.context),
+                        source: Swapped::new(source, settings.context, location),
                     },
                     false => Place::Here { source },
                 };
             }
         }
         let (room, overflow) = settings.settle();
-        let over = HandOver::new(room, overflow);
+        let over = HandOver::new(room, overflow, location);
         let launcher = match scope {
             Some(scope) => scope.with(settings.context),
             None => GlobalScope.with(settings.context),
         };
         // F-13: it begins also if it is cancelled before.
-        let job = launcher.atomic().launch(produce(source, over.clone()));
+        let job = launch_at(location, &launcher.atomic(), produce(source, over.clone()));
         started(job.clone());
         Place::Elsewhere {
             end: Elsewhere::new(over, job),
@@ -184,6 +189,7 @@ impl<T> Elsewhere<T> {
             over,
             taken: VecDeque::new(),
             job: CancelOnDrop(Some(job)),
+            note: None,
         }
     }
 
@@ -191,7 +197,12 @@ impl<T> Elsewhere<T> {
     #[inline(never)]
     fn poll_refill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let polled = self.over.poll_take(cx, &mut self.taken);
-        if polled.is_ready() && self.taken.is_empty() {
+        if polled.is_pending() {
+            self.over.note_wait(&mut self.note, "an item");
+            return Poll::Pending;
+        }
+        self.note = None;
+        if self.taken.is_empty() {
             // It ends by itself.
             self.job.0 = None;
         }

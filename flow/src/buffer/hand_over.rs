@@ -1,12 +1,14 @@
 //! Items from a coroutine to whoever collects, in batches: one lock a batch.
 
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use corox_channels::BufferOverflow;
 use corox_core::Result;
+use corox_core::probe::{Reason, WaitReason, is_installed};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
@@ -27,6 +29,8 @@ pub(super) struct HandOver<T> {
     producer: AtomicWaker,
     /// Of whoever collects, while it waits for an item.
     consumer: AtomicWaker,
+    /// Where it was asked for.
+    location: &'static Location<'static>,
 }
 
 struct State<T> {
@@ -46,7 +50,11 @@ pub(super) struct Published {
 }
 
 impl<T> HandOver<T> {
-    pub(super) fn new(room: usize, overflow: BufferOverflow) -> Arc<Self> {
+    pub(super) fn new(
+        room: usize,
+        overflow: BufferOverflow,
+        location: &'static Location<'static>,
+    ) -> Arc<Self> {
         Arc::new(HandOver {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
@@ -61,7 +69,22 @@ impl<T> HandOver<T> {
             all_taken: AtomicBool::new(true),
             producer: AtomicWaker::new(),
             consumer: AtomicWaker::new(),
+            location,
         })
+    }
+
+    pub(super) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// For a wait of one of the ends: the note of the probes, if there are any.
+    #[inline]
+    pub(super) fn note_wait(&self, note: &mut Option<Box<WaitReason>>, what: &'static str) {
+        if is_installed() && note.is_none() {
+            let mut reason = WaitReason::at(&Reason("flow_on"), self.location).by_coroutines();
+            reason.note(|| what.to_owned());
+            *note = Some(Box::new(reason));
+        }
     }
 
     /// The next item is to be published at once: the producer may block its thread before it has another one.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 
-use corox_core::{Error, Result, coroutine_scope};
+use corox_core::location_protocol::coroutine_scope_at;
+use corox_core::probe::WaitReason;
+use corox_core::{Error, Result};
 use pin_project_lite::pin_project;
 
 use super::hand_over::{BATCH, HandOver};
@@ -26,7 +28,8 @@ where
 {
     let guard = EndOnDrop(&over);
     // A panic becomes a failure here, and what the source has launched has ended when this returns.
-    let produced = coroutine_scope(async |_| Producing::new(source, over.clone()).await).await;
+    let run = async |_| Producing::new(source, over.clone()).await;
+    let produced = coroutine_scope_at(over.location(), run).await;
     over.end(produced);
     drop(guard);
 }
@@ -58,6 +61,7 @@ pin_project! {
         // For so many items there was room when that was last known.
         room: usize,
         over: Arc<HandOver<S::Item>>,
+        note: Option<Box<WaitReason>>,
     }
 }
 
@@ -71,6 +75,7 @@ impl<S: Flow> Producing<S> {
             ended: Ok(Ok(())),
             room: 1,
             over,
+            note: None,
         }
     }
 }
@@ -99,11 +104,13 @@ impl<S: Flow> Future for Producing<S> {
                 *this.room = over.publish(batch, this.dropped);
                 this.dropped.clear();
                 if !batch.is_empty() {
+                    over.note_wait(this.note, "room");
                     if let Some(source) = this.source.as_mut().as_pin_mut() {
                         children.of(|| source.poll_progress(cx));
                     }
                     return Poll::Pending;
                 }
+                *this.note = None;
             }
             let Some(source) = this.source.as_mut().as_pin_mut() else {
                 return match replace(this.ended, Ok(Ok(()))) {

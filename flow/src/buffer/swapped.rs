@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::mem::replace;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corox_core::{CoroutineContext, Result, with_context};
+use corox_core::location_protocol::with_context_at;
+use corox_core::{CoroutineContext, Result};
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
@@ -44,7 +46,11 @@ impl Section {
 }
 
 impl<T: Send + 'static> Swapped<T> {
-    pub(super) fn new<S>(source: S, context: CoroutineContext) -> Self
+    pub(super) fn new<S>(
+        source: S,
+        context: CoroutineContext,
+        location: &'static Location<'static>,
+    ) -> Self
     where
         S: Flow<Item = T> + Send + 'static,
     {
@@ -53,8 +59,9 @@ impl<T: Send + 'static> Swapped<T> {
             source,
             asked: asked.clone(),
         };
+        let section = with_context_at(location, context, inside);
         Swapped {
-            section: Section::Running(Box::pin(with_context(context, inside))),
+            section: Section::Running(Box::pin(section)),
             asked,
         }
     }

@@ -7,9 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use corox_channels::{Channel, Elements, ProducerScope, Sender};
-use corox_core::{
-    CoroutineContext, CoroutineScope, Error, GlobalScope, Job, Result, coroutine_scope,
-};
+use corox_core::location_protocol::{coroutine_scope_at, launch_at};
+use corox_core::{CoroutineContext, CoroutineScope, Error, GlobalScope, Job, Result};
 use futures_core::Stream;
 
 use crate::children::started;
@@ -53,6 +52,7 @@ use crate::{BlockOutput, Flow};
 /// }).unwrap();
 /// ```
 #[doc(alias = "channelFlow")]
+#[track_caller]
 pub fn channel_flow<T, R, F, B>(block: F) -> impl Flow<Item = T>
 where
     F: FnOnce(ProducerScope<T>) -> B + Clone + Send + 'static,
@@ -198,6 +198,7 @@ impl<T> Drop for Running<T> {
 }
 
 impl<T, F> ChannelFlow<T, F> {
+    #[track_caller]
     fn new<B>(block: F) -> Self
     where
         F: FnOnce(ProducerScope<T>) -> B + Clone + Send + 'static,
@@ -226,6 +227,7 @@ impl<T, F: Clone> Clone for ChannelFlow<T, F> {
 /// Runs the block, and closes the channel when that and what it has launched have ended. It gives nothing, so that it does not fail the
 /// scope of whoever collects (F-14).
 async fn run<T, B>(
+    location: &'static Location<'static>,
     sender: Sender<T>,
     channel: Channel<T>,
     block: impl FnOnce(ProducerScope<T>) -> B,
@@ -233,9 +235,9 @@ async fn run<T, B>(
     B: Future<Output = Result<()>>,
 {
     let guard = CloseOnDrop(sender);
-    let run = coroutine_scope(async |scope| block(ProducerScope::of(scope, channel)).await);
+    let body = async |scope| block(ProducerScope::of(scope, channel)).await;
     let sender = &guard.0;
-    match run.await {
+    match coroutine_scope_at(location, body).await {
         Ok(()) => sender.close(),
         Err(error) => sender.close_with(error),
     };
@@ -266,9 +268,10 @@ where
         let Some((block, settings)) = self.recipe.take() else {
             return;
         };
+        let location = settings.launched_at();
         let channel = Channel::builder(settings.channel_capacity())
             .overflow(settings.overflow)
-            .build();
+            .build_at(location);
         let (sender, receiver) = channel.clone().split();
         let current = CoroutineContext::current();
         let launcher = match current.job() {
@@ -276,10 +279,11 @@ where
             None => GlobalScope.with(settings.context),
         };
         // F-13: it begins also if it is cancelled before.
-        let job = launcher.atomic().launch(run(sender, channel, block));
+        let body = run(location, sender, channel, block);
+        let job = launch_at(location, &launcher.atomic(), body);
         started(job.clone());
         self.running = Some(Running {
-            elements: receiver.into_stream(),
+            elements: receiver.into_stream_at(location),
             job,
         });
     }

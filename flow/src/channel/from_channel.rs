@@ -47,7 +47,7 @@ pub trait ChannelFlows: sealed::Sealed + Sized {
     type Element;
 
     #[doc(hidden)]
-    fn elements(self) -> Elements<Self::Element>;
+    fn elements_at(self, location: &'static Location<'static>) -> Elements<Self::Element>;
 
     /// The flow of what this end receives. Collections share the elements, and leave the channel as it is; only the last
     /// [`Receiver`] that is dropped cancels it, the one in the flow being one of them.
@@ -69,9 +69,11 @@ pub trait ChannelFlows: sealed::Sealed + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "receiveAsFlow")]
+    #[track_caller]
     fn receive_into_flow(self) -> impl Flow<Item = Self::Element> {
         FromChannel {
             source: self,
+            location: Location::caller(),
             consumed: None,
             running: State::Recipe,
         }
@@ -105,7 +107,8 @@ pub trait ChannelFlows: sealed::Sealed + Sized {
     fn consume_into_flow(self) -> impl Flow<Item = Self::Element> {
         FromChannel {
             source: self,
-            consumed: Some((Arc::new(AtomicBool::new(false)), Location::caller())),
+            location: Location::caller(),
+            consumed: Some(Arc::new(AtomicBool::new(false))),
             running: State::Recipe,
         }
     }
@@ -124,8 +127,8 @@ macro_rules! flows_of {
         impl<T> ChannelFlows for $end<T> {
             type Element = T;
 
-            fn elements(self) -> Elements<T> {
-                self.into_stream()
+            fn elements_at(self, location: &'static Location<'static>) -> Elements<T> {
+                self.into_stream_at(location)
             }
         }
     };
@@ -137,8 +140,10 @@ flows_of!(Receiver);
 /// The flow of both.
 struct FromChannel<C: ChannelFlows> {
     source: C,
-    /// Of one that consumes: whether it was collected, and where it was made.
-    consumed: Option<(Arc<AtomicBool>, &'static Location<'static>)>,
+    /// Where it was made.
+    location: &'static Location<'static>,
+    /// Of one that consumes: whether it was collected.
+    consumed: Option<Arc<AtomicBool>>,
     running: State<C>,
 }
 
@@ -166,6 +171,7 @@ impl<C: ChannelFlows> Clone for FromChannel<C> {
     fn clone(&self) -> Self {
         FromChannel {
             source: self.source.clone(),
+            location: self.location,
             consumed: self.consumed.clone(),
             running: State::Recipe,
         }
@@ -195,14 +201,15 @@ impl<C: ChannelFlows> Flow for FromChannel<C> {
                 State::Ended => return Poll::Ready(Ok(None)),
                 State::Recipe => {}
             }
-            if let Some((consumed, location)) = &this.consumed {
+            let location = this.location;
+            if let Some(consumed) = &this.consumed {
                 if consumed.swap(true, Ordering::AcqRel) {
                     this.running = State::Ended;
                     return Poll::Ready(Err(AlreadyCollected::of_channel(location).into()));
                 }
             }
             this.running = State::Running {
-                elements: this.source.clone().elements(),
+                elements: this.source.clone().elements_at(location),
                 _guard: this
                     .consumed
                     .is_some()

@@ -1,9 +1,11 @@
 //! What is done with a failure, apart from the flow that has it: see [`per_item`](crate::per_item).
 
 use std::future::ready;
+use std::panic::Location;
 use std::sync::Arc;
 
-use corox_core::{Error, Result, Retry, delay};
+use corox_core::location_protocol::delay_at;
+use corox_core::{Error, Result, Retry};
 
 use crate::block::with_lent;
 use crate::ending::is_own_cancellation;
@@ -68,7 +70,10 @@ where
 }
 
 /// After the pauses of `policy`.
-pub(super) fn paused<T>(policy: Retry) -> impl PerItemEmitting<(Error, u64), Item = T> {
+pub(super) fn paused<T>(
+    policy: Retry,
+    location: &'static Location<'static>,
+) -> impl PerItemEmitting<(Error, u64), Item = T> {
     let policy = Arc::new(policy);
     Blocks::new(move |(error, failed_before): (Error, u64), _| {
         let attempt = u32::try_from(failed_before + 1).unwrap_or(u32::MAX);
@@ -77,7 +82,7 @@ pub(super) fn paused<T>(policy: Retry) -> impl PerItemEmitting<(Error, u64), Ite
             let Some(pause) = pause else {
                 return Err(error);
             };
-            delay(pause).await;
+            delay_at(location, pause).await;
             Ok(())
         }
     })

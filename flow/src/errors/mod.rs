@@ -1,5 +1,7 @@
 //! [`FlowErrors`]: operators that make failures, or handle them.
 
+use std::panic::Location;
+
 use corox_core::{Error, Result, Retry};
 
 use crate::followed::Followed;
@@ -244,8 +246,9 @@ pub trait FlowErrors: Flow + Sized {
     /// });
     /// ```
     #[doc(alias = "retryWhen")]
+    #[track_caller]
     fn retry_with(self, policy: Retry) -> impl Flow<Item = Self::Item> {
-        Retrying::new(self, paused(policy))
+        Retrying::new(self, paused(policy, Location::caller()))
     }
 }
 

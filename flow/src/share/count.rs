@@ -25,7 +25,11 @@ pub(super) struct CountCell(Arc<StateCell<Count>>);
 impl CountCell {
     pub(super) fn new(now: usize, location: &'static Location<'static>) -> Arc<Self> {
         let count = Count { now, rises: 0 };
-        Arc::new(CountCell(Arc::new(StateCell::new(count, location))))
+        Arc::new(CountCell(Arc::new(StateCell::named(
+            "subscription count of the flow",
+            count,
+            location,
+        ))))
     }
 
     pub(super) fn one_more(&self) {

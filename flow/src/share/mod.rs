@@ -8,6 +8,7 @@ use crate::{BlockOutput, Emitter, Flow};
 
 mod count;
 mod hot;
+mod note;
 mod shared;
 mod sharing;
 mod state;

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::ring::Block;
 use super::state::{After, Limits, Offered, State};
 use crate::share::count::CountCell;
+use crate::share::note::Note;
 use crate::share::subscribers::Key;
 
 pub(in crate::share) struct SharedCell<T> {
@@ -33,6 +34,7 @@ pub(super) struct Subscription {
     live: Arc<AtomicU64>,
     /// The wait in which somebody else is the slowest.
     not_for_me: u64,
+    note: Note,
 }
 
 /// What a subscriber finds.
@@ -75,6 +77,11 @@ impl<T> SharedCell<T> {
         }
     }
 
+    /// Where the flow was made.
+    pub(in crate::share) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     /// After the lock.
     #[inline]
     fn end(&self, state: MutexGuard<'_, State<T>>, after: After<T>) {
@@ -107,31 +114,13 @@ impl<T> SharedCell<T> {
         }
     }
 
-    /// The first poll of an emit.
-    #[inline]
-    pub(super) fn poll_emit(
+    /// Begins to wait with a value that could not be emitted, unless now it can.
+    pub(super) fn wait(
         &self,
         value: &mut Option<T>,
         waits: &mut Option<EmitterKey>,
         cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        if self.try_emit(value) {
-            return Poll::Ready(());
-        }
-        self.wait(value, waits, cx)
-    }
-
-    #[inline(never)]
-    fn wait(
-        &self,
-        value: &mut Option<T>,
-        waits: &mut Option<EmitterKey>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        // F-40: it suspends, and so looks.
-        if cancelled_here() {
-            return Poll::Pending;
-        }
+    ) {
         let waker = cx.waker().clone();
         let mut after = After::default();
         let mut state = self.state.lock();
@@ -144,10 +133,6 @@ impl<T> SharedCell<T> {
             state.release_emitters(&mut after);
         }
         self.end_with_emitters(state, after);
-        match offered {
-            Offered::Full => Poll::Pending,
-            Offered::Taken | Offered::Ignored => Poll::Ready(()),
-        }
     }
 
     /// The later polls.
@@ -219,6 +204,7 @@ impl<T> SharedCell<T> {
             next: 0,
             live,
             not_for_me: 0,
+            note: Note::default(),
         }
     }
 
@@ -265,6 +251,9 @@ impl<T> SharedCell<T> {
             };
             self.end_with_emitters(state, after);
             drop(before);
+            if let Look::Asleep = look {
+                subscription.note.begin("shared flow", self.location);
+            }
             return look;
         };
         let (block, index, mut left) = state.ring.read(at);
@@ -278,6 +267,7 @@ impl<T> SharedCell<T> {
         }
         state.set_lease(key, lease);
         self.end_with_emitters(state, after);
+        subscription.note.end();
         Look::Values(Values { block, index, left })
     }
 

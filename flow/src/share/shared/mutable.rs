@@ -237,8 +237,9 @@ impl<T> MutableSharedFlow<T> {
     /// }).unwrap();
     /// ```
     #[must_use = "nothing is emitted until it is awaited: `.emit(value).await`"]
+    #[track_caller]
     pub fn emit(&self, value: T) -> impl Future<Output = ()> {
-        Emitting::new(&*self.cell, value)
+        Emitting::new(&*self.cell, value, Location::caller())
     }
 
     /// Emits a value if that can be done at once; gives whether it was. A value that the policy drops was emitted.

@@ -35,7 +35,7 @@ impl<T> Target for Arc<SharedCell<T>> {
 
     #[inline]
     fn emit(&self, item: T) -> Self::Emitting {
-        Emitting::new(self.clone(), item)
+        Emitting::new(self.clone(), item, self.location())
     }
 
     fn reset(&self) {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use corox_core::location_protocol::{await_at, completable_deferred_at, launch_at};
 use corox_core::{CompletableDeferred, CoroutineScope, CoroutineStart, Result};
 
 use super::configure;
@@ -23,13 +24,13 @@ where
     let scope = scope.clone();
     async move {
         // A child, so that it ends with the scope. What the flow fails with is a value of it: F-50.
-        let first = CompletableDeferred::<Result<StateFlow<S::Item>>>::child_of(scope.job());
-        let told = first.clone();
+        let first = completable_deferred_at(location, scope.job());
+        let told: CompletableDeferred<Result<StateFlow<S::Item>>> = first.clone();
         let launcher = match settings {
             Some(settings) => scope.with(settings.context),
             None => scope.start(CoroutineStart::Default),
         };
-        launcher.launch(async move {
+        let body = async move {
             let mut state: Option<Arc<StateCell<S::Item>>> = None;
             let ended = flow
                 .for_each(|item| match &state {
@@ -46,7 +47,8 @@ where
                 Err(error) => error.clone(),
             }));
             ended
-        });
-        first.await?
+        };
+        launch_at(location, &launcher, body);
+        await_at(location, first.as_deferred()).await?
     }
 }

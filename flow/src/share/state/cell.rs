@@ -11,10 +11,13 @@ use corox_core::waiters_protocol::FirstPanic;
 use parking_lot::Mutex;
 
 use crate::share::count::CountCell;
+use crate::share::note::Note;
 use crate::share::subscribers::{Key, Subscribers};
 
 pub(in crate::share) struct StateCell<T> {
     state: Mutex<State<T>>,
+    /// What a dump calls the flow.
+    name: &'static str,
     /// Where the flow was made.
     location: &'static Location<'static>,
 }
@@ -39,6 +42,14 @@ pub(super) enum Look<T> {
 
 impl<T> StateCell<T> {
     pub(in crate::share) fn new(value: T, location: &'static Location<'static>) -> Self {
+        StateCell::named("state flow", value, location)
+    }
+
+    pub(in crate::share) fn named(
+        name: &'static str,
+        value: T,
+        location: &'static Location<'static>,
+    ) -> Self {
         StateCell {
             state: Mutex::new(State {
                 value: Arc::new(value),
@@ -46,6 +57,7 @@ impl<T> StateCell<T> {
                 subscribers: Subscribers::new(),
                 count: None,
             }),
+            name,
             location,
         }
     }
@@ -143,6 +155,12 @@ impl<T> StateCell<T> {
         drop(state);
         drop(before);
         Look::Asleep
+    }
+
+    /// The collector sleeps.
+    #[inline]
+    pub(super) fn note_wait(&self, note: &mut Note) {
+        note.begin(self.name, self.location);
     }
 
     pub(super) fn subscribe(&self) -> Key {

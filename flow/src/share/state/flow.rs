@@ -15,6 +15,7 @@ use super::derived::{Collecting, Derived};
 use crate::Flow;
 use crate::fusion::{Settings, Stage};
 use crate::share::hot::HotFlow;
+use crate::share::note::Note;
 use crate::share::shared::adds_nothing;
 use crate::share::subscribers::Key;
 
@@ -65,6 +66,7 @@ enum Run<T> {
         key: Key,
         seen: u64,
         last: Option<Arc<T>>,
+        note: Note,
     },
     Derived(Box<dyn Collecting<T> + Send + Sync>),
 }
@@ -93,6 +95,7 @@ impl<T> StateFlow<T> {
                     key: cell.subscribe(),
                     seen: 0,
                     last: None,
+                    note: Note::default(),
                 },
                 Source::Derived(derived) => {
                     let mut run = derived.collect();
@@ -175,8 +178,16 @@ impl<T: Clone + PartialEq> Flow for StateFlow<T> {
     {
         let this = &mut *self;
         this.subscribe();
-        let (cell, key, seen, last) = match (&this.source, &mut this.run) {
-            (Source::Cell(cell), Run::Cell { key, seen, last }) => (cell, *key, seen, last),
+        let (cell, key, seen, last, note) = match (&this.source, &mut this.run) {
+            (
+                Source::Cell(cell),
+                Run::Cell {
+                    key,
+                    seen,
+                    last,
+                    note,
+                },
+            ) => (cell, *key, seen, last, note),
             (_, Run::Derived(run)) => loop {
                 match run.poll_next(cx) {
                     Poll::Ready(Ok(Some(value))) => {
@@ -200,9 +211,13 @@ impl<T: Clone + PartialEq> Flow for StateFlow<T> {
             let value = match cell.look(key, *seen, cx.waker(), to_sleep.take()) {
                 Look::Changed(value, version) => {
                     *seen = version;
+                    note.end();
                     value
                 }
-                Look::Asleep => return Poll::Pending,
+                Look::Asleep => {
+                    cell.note_wait(note);
+                    return Poll::Pending;
+                }
                 Look::Unchanged => {
                     // Not under the lock.
                     to_sleep = Some(cx.waker().clone());
