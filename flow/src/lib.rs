@@ -44,6 +44,7 @@ mod lifecycle;
 mod limit;
 mod per_item;
 mod share;
+mod shim;
 mod source;
 mod terminal;
 mod time;
@@ -55,6 +56,9 @@ mod why;
 pub use already_collected::AlreadyCollected;
 pub use block::{BlockOutput, Emit, Emitter, flow};
 pub use boxed::{BoxFlow, LocalBoxFlow};
+#[cfg(corox_loom)]
+#[doc(hidden)]
+pub use buffer::unscheduled_flow_on;
 pub use buffer::{FlowBuffer, FlowOn};
 pub use channel::{ChannelFlows, NotAwaitingClose, callback_flow, channel_flow};
 pub use combine::{FlowCombine, Flows, combine, combine_async, combine_transform};

@@ -183,6 +183,29 @@ where
     }
 }
 
+/// A `flow_on` that is being collected, for models: its coroutine is polled by whoever has it instead of by a dispatcher.
+#[cfg(corox_loom)]
+#[track_caller]
+pub fn unscheduled_flow_on<S>(
+    source: S,
+    room: usize,
+    overflow: BufferOverflow,
+) -> (impl Future<Output = ()>, FlowOn<S>)
+where
+    S: Flow + Send,
+    S::Item: Send,
+{
+    let over = HandOver::new(room, overflow, std::panic::Location::caller());
+    let produced = produce(source, over.clone());
+    let (job, coroutine) = corox_core::unscheduled(None, async move {
+        produced.await;
+        Ok(())
+    });
+    let end = Elsewhere::new(over, job);
+    let place = Place::Elsewhere { end };
+    (coroutine, FlowOn { place })
+}
+
 impl<T> Elsewhere<T> {
     fn new(over: Arc<HandOver<T>>, job: Job) -> Self {
         Elsewhere {

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use corox_channels::BufferOverflow;
 use corox_core::Result;
 use corox_core::probe::{Reason, WaitReason, is_installed};
-use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
+
+use crate::shim::{AtomicBool, AtomicWaker, Mutex};
 
 /// With less room the items are taken one by one: to take all would let the producer run ahead by twice as many.
 const TAKEN_WHOLE: usize = 16;

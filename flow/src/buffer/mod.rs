@@ -15,6 +15,8 @@ mod swapped;
 
 use cancellable::Cancellable;
 pub use flow_on::FlowOn;
+#[cfg(corox_loom)]
+pub use flow_on::unscheduled_flow_on;
 pub(crate) use in_task::Buffer;
 
 /// The operators that let what is above them run ahead of what is behind them, or somewhere else.
