@@ -40,7 +40,11 @@ pub(crate) fn started(job: Job) {
 /// them, but they end by themselves. If this is dropped before they were waited for, in a poll of a collection around, that one
 /// waits for them: an operator that holds it is dropped there.
 #[derive(Default)]
-pub(crate) struct Children {
+pub(crate) struct Children(Option<Box<Left>>);
+
+/// On the heap, for most collections start nothing.
+#[derive(Default)]
+struct Left {
     jobs: Vec<Job>,
     leaving: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -77,14 +81,15 @@ impl Children {
 
     #[cold]
     fn take(&mut self, now: &Now, before: usize) {
-        STARTED.with_borrow_mut(|started| self.jobs.extend(started.drain(before..)));
+        let jobs = &mut self.0.get_or_insert_default().jobs;
+        STARTED.with_borrow_mut(|started| jobs.extend(started.drain(before..)));
         now.count.set(before);
     }
 
     /// Waits until all of them have ended. The flow was dropped before, so that they are cancelled or about to end.
     #[inline]
     pub(crate) fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.jobs.is_empty() && self.leaving.is_none() {
+        if self.0.is_none() {
             return Poll::Ready(());
         }
         self.poll_leaving(cx)
@@ -93,24 +98,26 @@ impl Children {
     #[cold]
     #[inline(never)]
     fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let jobs = &mut self.jobs;
-        let leaving = self
+        let Some(left) = &mut self.0 else {
+            return Poll::Ready(());
+        };
+        let jobs = &left.jobs;
+        let leaving = left
             .leaving
             .get_or_insert_with(|| Box::pin(join_all(jobs.clone())));
-        let left = leaving.as_mut().poll(cx);
-        if left.is_ready() {
-            self.leaving = None;
-            jobs.clear();
+        let polled = leaving.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.0 = None;
         }
-        left
+        polled
     }
 }
 
 impl Drop for Children {
     #[inline]
     fn drop(&mut self) {
-        for job in self.jobs.drain(..) {
-            started(job);
+        if let Some(left) = self.0.take() {
+            left.jobs.into_iter().for_each(started);
         }
     }
 }

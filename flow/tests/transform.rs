@@ -375,7 +375,7 @@ fn sizes() {
         232,
         "transform_while",
     );
-    added(&it, all().catch(async |_, e| e.emit(1).await), 288, "catch");
+    added(&it, all().catch(async |_, e| e.emit(1).await), 256, "catch");
     added(
         &it,
         all().on_start(async |e| e.emit(1).await),
@@ -385,15 +385,15 @@ fn sizes() {
     added(
         &it,
         all().on_empty(async |e| e.emit(1).await),
-        240,
+        208,
         "on_empty",
     );
     added(&it, all().on_completion(|_| ()), 64, "on_completion");
     added(
         &it,
         all().on_completion_async(async |_, e| e.emit(1).await),
-        320,
+        288,
         "on_completion_async",
     );
-    added(&it, all().retry(1, |_| true), 352, "retry");
+    added(&it, all().retry(1, |_| true), 320, "retry");
 }
