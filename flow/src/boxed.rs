@@ -109,6 +109,34 @@ boxed! {
     /// A flow on the heap whose type is known by its items alone, and which is `Send`: of
     /// [`boxed`](crate::FlowConvert::boxed).
     ///
+    /// It is not `Sync`, for then it could not take a flow that awaits a boxed future, or holds a `Cell`. In a struct that is shared it
+    /// lies in a lock, to be cloned there; a flow that is not boxed is `Sync` if its parts are, and a [`SharedFlow`](crate::SharedFlow)
+    /// of `Send` and `Sync` items always.
+    ///
+    /// ```
+    /// use corox_flow::{BoxFlow, flow_of, prelude::*};
+    /// use corox_core::run_blocking;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// struct Inbox {
+    ///     messages: Mutex<BoxFlow<'static, &'static str>>,
+    /// }
+    ///
+    /// impl Inbox {
+    ///     fn messages(&self) -> BoxFlow<'static, &'static str> {
+    ///         self.messages.lock().unwrap().clone()
+    ///     }
+    /// }
+    ///
+    /// let inbox = Arc::new(Inbox { messages: Mutex::new(flow_of(["hello"]).boxed()) });
+    /// run_blocking(async move |scope| {
+    ///     let reading = inbox.clone();
+    ///     let first = scope.spawn(async move { reading.messages().first().await });
+    ///     assert_eq!(first.await?, inbox.messages().first().await?);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    ///
     /// ```
     /// use corox_flow::{BoxFlow, flow_of, prelude::*};
     /// use corox_core::run_blocking;

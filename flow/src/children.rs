@@ -46,7 +46,7 @@ pub(crate) struct Children(Option<Box<Left>>);
 #[derive(Default)]
 struct Left {
     jobs: Vec<Job>,
-    leaving: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    leaving: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
 impl Children {

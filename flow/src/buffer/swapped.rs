@@ -29,7 +29,8 @@ pub(super) struct Swapped<T> {
 }
 
 enum Section {
-    Running(Pin<Box<dyn Future<Output = Result<()>> + Send>>),
+    /// Nobody locks it: it makes this `Sync`, for a reference to a flow may go to another thread, which clones it.
+    Running(Mutex<Pin<Box<dyn Future<Output = Result<()>> + Send>>>),
     /// Not told yet.
     Ended(Result<()>),
     Over,
@@ -38,7 +39,7 @@ enum Section {
 impl Section {
     fn poll(&mut self, cx: &mut Context<'_>) {
         if let Section::Running(section) = self {
-            if let Poll::Ready(ended) = section.as_mut().poll(cx) {
+            if let Poll::Ready(ended) = section.get_mut().as_mut().poll(cx) {
                 *self = Section::Ended(ended);
             }
         }
@@ -61,7 +62,7 @@ impl<T: Send + 'static> Swapped<T> {
         };
         let section = with_context_at(location, context, inside);
         Swapped {
-            section: Section::Running(Box::pin(section)),
+            section: Section::Running(Mutex::new(Box::pin(section))),
             asked,
         }
     }
