@@ -40,28 +40,32 @@ struct Entry<P> {
 /// Those who slept, to be woken after the lock.
 #[must_use = "to be woken, after the lock"]
 #[derive(Default)]
-pub(super) struct Woken(Vec<(u32, Waker)>);
+pub(super) struct Woken {
+    first: Option<(u32, Waker)>,
+    others: Vec<(u32, Waker)>,
+}
 
 impl Woken {
     /// Each of them, whatever the waker of another one does.
     pub(super) fn wake(self, panics: &mut FirstPanic, location: &'static Location<'static>) {
-        for (_, waker) in self.0 {
+        for (_, waker) in self.first.into_iter().chain(self.others) {
             panics.run(location, || waker.wake());
         }
     }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none() && self.others.is_empty()
     }
 
     /// Those who are woken twice in one step.
     #[inline]
     pub(super) fn append(&mut self, other: Woken) {
-        if self.0.is_empty() {
+        if self.is_empty() {
             *self = other;
         } else {
-            self.0.extend(other.0);
+            self.others.extend(other.first);
+            self.others.extend(other.others);
         }
     }
 }
@@ -193,6 +197,16 @@ impl<P> Subscribers<P> {
             return Woken::default();
         }
         self.round += 1;
-        Woken(mem::take(&mut self.sleepers))
+        if self.sleepers.len() == 1 {
+            // The usual case: the vector stays, so that the next one to sleep need not allocate.
+            return Woken {
+                first: self.sleepers.pop(),
+                others: Vec::new(),
+            };
+        }
+        Woken {
+            first: None,
+            others: mem::take(&mut self.sleepers),
+        }
     }
 }
