@@ -32,6 +32,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use pin_project_lite::pin_project;
 
 use crate::frame::{self, FrameRef};
+use crate::probe::Seen;
 use crate::shim::{AtomicBool, AtomicWaker};
 
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -177,6 +178,7 @@ impl<F: Future> Driver<F> {
 
     /// Drives the body; `Ready` once, when it has ended and is gone.
     pub(crate) fn poll_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
+        let _seen = Seen::new(|| (self.frame(), self.polled));
         loop {
             let cancelled = self.frame().job().is_cancelled();
             let round = if cancelled {

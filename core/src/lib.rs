@@ -147,6 +147,15 @@ pub mod timer_protocol {
     pub use crate::timer::Timer;
 }
 
+/// What the debug probes of the project are made of; no part of the public interface.
+#[doc(hidden)]
+pub mod probe_protocol {
+    pub use crate::harness::token_of;
+    pub use crate::probe::capture::{Asked, ask_for_stacks};
+    pub use crate::probe::known::{Known, KnownWait, is_part, known};
+    pub use crate::probe::registry::{Stack, creation_stacks, set_creation_stacks, set_take_stack};
+}
+
 /// What the test harness of the project is made of; no part of the public interface.
 #[doc(hidden)]
 pub mod harness_protocol {

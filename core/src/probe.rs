@@ -26,56 +26,27 @@
 
 #![doc(alias = "DebugProbes")]
 
+pub(crate) mod capture;
+pub(crate) mod known;
+pub(crate) mod registry;
+mod running;
+
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::panic::Location;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use registry::{Detail, REGISTRY, Wait};
+pub(crate) use registry::{forget, register};
+pub(crate) use running::Seen;
 
 use crate::frame;
-use crate::job::{Job, JobCell, JobCore, Slot};
+use crate::job::Job;
 
 /// How many guards of [`install`] there are.
 static INSTALLED: AtomicUsize = AtomicUsize::new(0);
-
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
-    jobs: BTreeMap::new(),
-    waits: BTreeMap::new(),
-    last_wait: 0,
-});
-
-struct Registry {
-    /// By token, which is the order of creation.
-    jobs: BTreeMap<u64, Weak<JobCell<dyn Slot>>>,
-    /// By the token of the job that waits, and a number.
-    waits: BTreeMap<(u64, u64), Wait>,
-    last_wait: u64,
-}
-
-struct Wait {
-    what: &'static Reason,
-    detail: Detail,
-    location: &'static Location<'static>,
-    by_coroutines: bool,
-}
-
-/// What exactly a wait is for.
-enum Detail {
-    Text(String),
-    Duration(Duration),
-}
-
-impl fmt::Display for Detail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Detail::Text(text) => f.write_str(text),
-            Detail::Duration(duration) => write!(f, "{duration:?}"),
-        }
-    }
-}
 
 /// Keeps the probes installed until it is dropped; see [`install`].
 ///
@@ -109,14 +80,7 @@ pub fn install() -> Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         if INSTALLED.fetch_sub(1, Ordering::Relaxed) == 1 {
-            let (jobs, waits) = {
-                let mut registry = REGISTRY.lock();
-                (
-                    std::mem::take(&mut registry.jobs),
-                    std::mem::take(&mut registry.waits),
-                )
-            };
-            drop((jobs, waits));
+            registry::clear();
         }
     }
 }
@@ -132,39 +96,6 @@ impl Drop for Installed {
 #[doc(alias = "DebugProbes.isInstalled")]
 pub fn is_installed() -> bool {
     INSTALLED.load(Ordering::Relaxed) != 0
-}
-
-/// Called for each new job.
-#[inline]
-pub(crate) fn register(job: &Job) {
-    if is_installed() {
-        register_slowly(job);
-    }
-}
-
-#[cold]
-fn register_slowly(job: &Job) {
-    let token = job.core().token();
-    let mut registry = REGISTRY.lock();
-    // Asked again under the lock: the last guard clears the registry under it, and nobody would forget a job that came
-    // after that.
-    if is_installed() {
-        registry.jobs.insert(token, Arc::downgrade(&job.0));
-    }
-}
-
-/// Called for each job that becomes final, or is dropped without having become so.
-#[inline]
-pub(crate) fn forget(job: &JobCore) {
-    if is_installed() {
-        forget_slowly(job);
-    }
-}
-
-#[cold]
-fn forget_slowly(job: &JobCore) {
-    let removed = REGISTRY.lock().jobs.remove(&job.token());
-    drop(removed);
 }
 
 /// The live coroutines, scopes and body-less jobs that are known, in the order of their creation.
@@ -186,7 +117,14 @@ fn forget_slowly(job: &JobCore) {
 #[must_use]
 #[doc(alias = "dumpCoroutinesInfo")]
 pub fn live() -> Vec<Job> {
-    let jobs: Vec<_> = REGISTRY.lock().jobs.values().cloned().collect();
+    let jobs: Vec<_> = {
+        let registry = REGISTRY.lock();
+        registry
+            .jobs
+            .values()
+            .map(|entry| entry.job.clone())
+            .collect()
+    };
     jobs.iter().filter_map(Weak::upgrade).map(Job).collect()
 }
 
@@ -238,12 +176,7 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
     registry
         .waits
         .range((token, 0)..=(token, u64::MAX))
-        .map(|(_, wait)| WaitInfo {
-            what: wait.what.0,
-            detail: wait.detail.to_string(),
-            location: wait.location,
-            by_coroutines: wait.by_coroutines,
-        })
+        .map(|(_, wait)| wait.info())
         .collect()
 }
 
@@ -418,8 +351,8 @@ impl WaitReason {
     /// Notes that the current coroutine waits here; `detail` is asked only if probes are installed, and once.
     #[inline]
     pub fn note(&mut self, detail: impl FnOnce() -> String) {
-        if is_installed() && self.noted.1 == 0 {
-            self.note_slowly(Detail::Text(detail()));
+        if is_installed() {
+            self.note_slowly(|| Detail::Text(detail()));
         }
     }
 
@@ -440,26 +373,29 @@ impl WaitReason {
     /// ```
     #[inline]
     pub fn note_duration(&mut self, duration: Duration) {
-        if is_installed() && self.noted.1 == 0 {
-            self.note_slowly(Detail::Duration(duration));
+        if is_installed() {
+            self.note_slowly(|| Detail::Duration(duration));
         }
     }
 
     #[cold]
-    fn note_slowly(&mut self, detail: Detail) {
-        let Some(job) = frame::current_job().map(|job| job.core().token()) else {
-            return;
-        };
-        let mut registry = REGISTRY.lock();
-        registry.last_wait += 1;
-        self.noted = (job, registry.last_wait);
-        let wait = Wait {
-            what: self.what,
-            detail,
-            location: self.location,
-            by_coroutines: self.by_coroutines,
-        };
-        registry.waits.insert(self.noted, wait);
+    fn note_slowly(&mut self, detail: impl FnOnce() -> Detail) {
+        if self.noted.1 == 0 {
+            let Some(job) = frame::current_job() else {
+                return;
+            };
+            let wait = Wait {
+                what: self.what,
+                detail: detail(),
+                location: self.location,
+                by_coroutines: self.by_coroutines,
+                stack: None,
+            };
+            self.noted = registry::begin_wait(job.core().token(), wait);
+        }
+        if capture::is_capturing() {
+            registry::add_stack(self.noted);
+        }
     }
 
     /// Takes the note back: the wait has ended, though the future may live on.
@@ -472,9 +408,8 @@ impl WaitReason {
 
     #[cold]
     fn end_slowly(&mut self) {
-        let removed = REGISTRY.lock().waits.remove(&self.noted);
+        registry::end_wait(self.noted);
         self.noted.1 = 0;
-        drop(removed);
     }
 }
 

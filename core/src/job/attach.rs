@@ -40,7 +40,7 @@ impl<S: Slot> JobCell<S> {
             slot,
         });
         let job = Job(cell.clone());
-        probe::register(&job);
+        probe::register(&job, parent);
         let watched = cell
             .core
             .context

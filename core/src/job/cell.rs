@@ -142,6 +142,16 @@ impl Kind {
         )
     }
 
+    /// Is a part of the coroutine around it, and no coroutine by itself.
+    pub(crate) fn is_part(self) -> bool {
+        self.is_scoped() && self != Kind::Blocking
+    }
+
+    /// A part that has a task of its own.
+    pub(crate) fn is_a_task(self) -> bool {
+        self == Kind::Dispatched
+    }
+
     /// Whoever polls the body polls on until the children have ended.
     pub(crate) fn is_polled_to_the_end(self) -> bool {
         self.is_scoped() || self == Kind::Test
@@ -191,6 +201,25 @@ impl Kind {
             Kind::JobImpl => "JobImpl",
             Kind::SupervisorJobImpl => "SupervisorJobImpl",
             Kind::CompletableDeferred => "CompletableDeferredImpl",
+        }
+    }
+
+    /// What has made it.
+    pub(crate) fn builder(self) -> &'static str {
+        match self {
+            Kind::Standalone | Kind::LazyStandalone => "launch",
+            Kind::Deferred | Kind::LazyDeferred => "spawn",
+            Kind::Blocking => "run_blocking",
+            Kind::Test => "run_test",
+            Kind::Scope => "coroutine_scope",
+            Kind::Supervisor => "supervisor_scope",
+            Kind::Timeout => "with_timeout",
+            Kind::Shield => "non_cancellable",
+            Kind::Cleanup => "finally_launch",
+            Kind::Undispatched | Kind::Dispatched => "with_context",
+            Kind::JobImpl => "CompletableJob",
+            Kind::SupervisorJobImpl => "SupervisorJob",
+            Kind::CompletableDeferred => "CompletableDeferred",
         }
     }
 }
