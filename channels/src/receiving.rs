@@ -116,6 +116,7 @@ impl Place {
             return Poll::Pending;
         }
         let Some(mut guard) = shared.lock_if_served(key, cx) else {
+            shared.note_wait(&mut self.note, &Reason("receive"), self.location);
             return Poll::Pending;
         };
         let state = &mut *guard;

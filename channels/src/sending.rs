@@ -161,6 +161,7 @@ impl<T> Offer<T> {
             return Poll::Pending;
         }
         let Some(mut guard) = shared.lock_if_served(key, cx) else {
+            shared.note_wait(&mut self.note, &Reason("send"), self.location);
             return Poll::Pending;
         };
         let state = &mut *guard;

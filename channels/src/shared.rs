@@ -297,7 +297,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// For a wait that begins: the note of the probes, if there are any.
+    /// For a wait that begins or goes on: the note of the probes, if there are any.
     #[inline]
     pub(crate) fn note_wait(
         &self,
@@ -317,11 +317,8 @@ impl<T> Shared<T> {
         what: &'static Reason,
         location: &'static Location<'static>,
     ) {
-        if note.is_none() {
-            let mut reason = Box::new(WaitReason::at(what, location).by_coroutines());
-            reason.note(|| format!("{self:?}"));
-            *note = Some(reason);
-        }
+        let new = || Box::new(WaitReason::at(what, location).by_coroutines());
+        note.get_or_insert_with(new).note(|| format!("{self:?}"));
     }
 }
 

@@ -131,10 +131,10 @@ impl Place {
 
     #[cold]
     fn note(&mut self, permits: &Permits, want: Want, named: &'static Named) {
-        if let Progress::Waits(_, note @ None) = &mut self.progress {
-            let mut reason = Box::new(WaitReason::at(&named.what, self.location).by_coroutines());
+        if let Progress::Waits(_, note) = &mut self.progress {
+            let new = || Box::new(WaitReason::at(&named.what, self.location).by_coroutines());
+            let reason = note.get_or_insert_with(new);
             reason.note(|| describe(permits, want, named.which));
-            *note = Some(reason);
         }
     }
 
