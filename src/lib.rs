@@ -28,7 +28,7 @@
 //! | the first of several things | [`select()`] with [`on`], [`on_timeout`], [`Job::on_join`], [`Deferred::on_await`] |
 //! | a callback | [`suspend_cancellable`] |
 //! | a result or job that a call completes | [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`] |
-//! | to see what lives and waits | [`probe`], [`thread_label`] |
+//! | to see what lives and waits | [`probe`], [`thread_label`]; with the feature `debug` more in `corox::debug` |
 //! | the process's own pool | [`SchedulerConfig`], [`shutdown`] |
 //!
 //! The whole list is in the tours of [`corox-core`](corox_core#tour), [`corox-channels`](corox_channels#tour),
@@ -131,6 +131,21 @@ pub mod prelude {
         coroutine_scope, delay, join_all, run_blocking, supervisor_scope, with_context,
         with_timeout, with_timeout_or_none, yield_now,
     };
+}
+
+/// Dumps of live coroutines, with the stacks of those that wait: the crate [`corox_debug`](https://docs.rs/corox-debug).
+///
+/// Kotlin: the module kotlinx-coroutines-debug.
+///
+/// ```
+/// use corox::debug::DebugProbes;
+///
+/// assert!(DebugProbes::dump_coroutines().is_err()); // not installed
+/// ```
+#[cfg(feature = "debug")]
+#[cfg_attr(docsrs, doc(cfg(feature = "debug")))]
+pub mod debug {
+    pub use corox_debug::*;
 }
 
 /// Pages on what the items of this crate have in common.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{read_dir, read_to_string};
 use std::path::Path;
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "scheduler",
     "core",
     "sync",
     "channels",
     "flow",
+    "debug",
     "test-support",
     "",
 ];

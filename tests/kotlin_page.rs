@@ -286,6 +286,7 @@ fn aliases() -> Vec<Alias> {
         "sync/src",
         "channels/src",
         "flow/src",
+        "debug/src",
         "scheduler/src",
         "test-support/src",
     ] {

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Tour
+//!
+//! `Kotlin:` at an item names its counterpart in kotlinx.coroutines.
+//!
+//! - *On and off*: [`DebugProbes::install`] and [`DebugProbes::uninstall`], or [`DebugProbes::with_probes`]. What asks before
+//!   gets [`NotInstalled`].
+//! - *All coroutines*: [`DebugProbes::dump_coroutines`] as a text, [`DebugProbes::dump_coroutines_info`] as values: a
+//!   [`CoroutineInfo`] each, with its [`CoroutineState`] and lines of the kind [`StackFrame`].
+//! - *A part of the tree*: [`DebugProbes::job_to_string`], [`DebugProbes::print_job`], [`DebugProbes::print_scope`].
+//! - *Stacks*: [`DebugProbes::capture_stacks`] has suspended coroutines say in which functions they wait;
+//!   [`DebugProbes::set_creation_stacks`] keeps who has launched them; [`DebugProbes::set_sanitized_stacks`] says how much of
+//!   them is shown.
+//! - *In tests*: [`CoroutinesTimeout`] fails with a dump.
+//!
+//! What costs nothing but the listing, without this crate, is in [`corox_core::probe`].
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod coroutine_info;
+mod coroutines_timeout;
+mod debug_probes;
+mod dump_text;
+mod job_tree;
+mod not_installed;
+mod sanitized;
+mod stack;
+mod stack_frame;
+mod traces;
+
+pub use coroutine_info::{CoroutineInfo, CoroutineState};
+pub use coroutines_timeout::CoroutinesTimeout;
+pub use debug_probes::DebugProbes;
+pub use not_installed::NotInstalled;
+pub use stack_frame::StackFrame;
