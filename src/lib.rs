@@ -160,6 +160,10 @@ pub mod guide {
     pub mod channels {}
     #[doc = include_str!("../docs/composing.md")]
     pub mod composing {}
+    #[cfg(feature = "debug")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "debug")))]
+    #[doc = include_str!("../docs/debugging.md")]
+    pub mod debugging {}
     #[doc = include_str!("../docs/first-steps.md")]
     pub mod first_steps {}
     #[doc = include_str!("../docs/context-and-dispatchers.md")]

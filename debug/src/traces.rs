@@ -6,7 +6,7 @@ use std::panic::Location;
 use corox_core::probe_protocol::{Known, KnownWait, Stack, known};
 
 use crate::coroutine_info::{CoroutineInfo, CoroutineState};
-use crate::sanitized::sanitize;
+use crate::sanitized::{is_of_a_library, sanitize};
 use crate::stack;
 use crate::stack_frame::StackFrame;
 
@@ -183,11 +183,15 @@ impl Jobs {
         let frames = stack
             .map(|stack| stack::read(stack, of))
             .unwrap_or_default();
-        if self.options.sanitized {
-            sanitize(frames)
-        } else {
-            frames
+        if !self.options.sanitized {
+            return frames;
         }
+        let mut frames = sanitize(frames);
+        // Between a wait and its launch the machinery at the end says nothing.
+        while of == stack::Of::Wait && frames.last().is_some_and(is_of_a_library) {
+            frames.pop();
+        }
+        frames
     }
 }
 
