@@ -48,7 +48,10 @@ pub(super) struct Woken {
 impl Woken {
     /// Each of them, whatever the waker of another one does.
     pub(super) fn wake(self, panics: &mut FirstPanic, location: &'static Location<'static>) {
-        for (_, waker) in self.first.into_iter().chain(self.others) {
+        if let Some((_, waker)) = self.first {
+            panics.run(location, || waker.wake());
+        }
+        for (_, waker) in self.others {
             panics.run(location, || waker.wake());
         }
     }
