@@ -125,10 +125,10 @@ impl Jobs {
         CoroutineInfo {
             id: listed.job.id(),
             name: listed.job.name(),
-            description: listed.job.to_string(),
+            description: listed.description.clone(),
             parent: self.around(listed),
             state,
-            job_state: listed.job.state(),
+            job_state: listed.state,
             thread,
             launched: launched(listed),
             last_observed,

@@ -5,13 +5,17 @@ use std::sync::Weak;
 use super::WaitInfo;
 use super::registry::{REGISTRY, Stack, Wait};
 use super::running::by_thread;
-use crate::job::{BODY_ENDED, Job};
+use crate::job::{BODY_ENDED, FINAL, Job, JobState};
 
 /// A live job.
 #[derive(Debug)]
 pub struct Known {
     /// Itself.
     pub job: Job,
+    /// What it said of itself, and its state, when the rest was looked at.
+    pub description: String,
+    /// See there.
+    pub state: JobState,
     /// What names it in the other fields; in the order of creation.
     pub token: u64,
     /// The coroutine that this scope is a part of; its own token, if it is none.
@@ -96,7 +100,13 @@ pub fn known() -> Vec<Known> {
             continue;
         };
         let core = job.core();
+        if core.flags.any(FINAL) {
+            // It has ended meanwhile (P-3).
+            continue;
+        }
         known.push(Known {
+            description: job.to_string(),
+            state: job.state(),
             token,
             owner,
             parent: job.parent().map(|parent| parent.core().token()),
