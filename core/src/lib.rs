@@ -153,7 +153,9 @@ pub mod probe_protocol {
     pub use crate::harness::token_of;
     pub use crate::probe::capture::{Asked, ask_for_stacks};
     pub use crate::probe::known::{Known, KnownWait, is_part, known};
-    pub use crate::probe::registry::{Stack, creation_stacks, set_creation_stacks, set_take_stack};
+    pub use crate::probe::registry::{
+        KeepCreationStacks, Stack, keep_creation_stacks, set_creation_stacks, set_take_stack,
+    };
 }
 
 /// What the test harness of the project is made of; no part of the public interface.

@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use corox_core::probe_protocol::{creation_stacks, set_creation_stacks};
+use corox_core::probe_protocol::keep_creation_stacks;
 
 use crate::debug_probes::DebugProbes;
 
@@ -91,7 +91,8 @@ impl CoroutinesTimeout {
         CoroutinesTimeout { cancels, ..self }
     }
 
-    /// Whether the dump says who has launched what. It does by itself.
+    /// Whether the dump says who has launched what. It does by itself; without, it does only if
+    /// [`DebugProbes::set_creation_stacks`] was called.
     ///
     /// Kotlin: `enableCoroutineCreationStackTraces`.
     ///
@@ -117,11 +118,8 @@ impl CoroutinesTimeout {
     pub fn run<T: Send + 'static>(self, test: impl FnOnce() -> T + Send + 'static) -> T {
         let caller = Location::caller();
         DebugProbes::with_probes(|| {
-            let before = creation_stacks();
-            set_creation_stacks(self.creation_stacks);
-            let result = self.run_probed(test, caller);
-            set_creation_stacks(before);
-            match result {
+            let _kept = self.creation_stacks.then(keep_creation_stacks);
+            match self.run_probed(test, caller) {
                 Ok(Ok(value)) => value,
                 Ok(Err(payload)) => resume_unwind(payload),
                 Err(text) => panic!("{text}"),

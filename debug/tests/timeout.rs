@@ -100,3 +100,35 @@ fn a_limit_of_nothing_is_refused() {
         "{text}"
     );
 }
+
+/// Two at the same time, of which the first to begin is the first to end, leave the option as it was.
+#[test]
+fn limits_that_overlap_leave_no_creation_stacks_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(|poison| poison.into_inner());
+    let limit = CoroutinesTimeout::seconds(60);
+    let (go, gone) = channel::<()>();
+    let second = limit.run(move || {
+        let (begun, has_begun) = channel::<()>();
+        let second = std::thread::spawn(move || {
+            limit.run(move || {
+                begun.send(()).unwrap();
+                gone.recv().unwrap();
+                has_creation_stack()
+            })
+        });
+        has_begun.recv().unwrap();
+        second
+    });
+    go.send(()).unwrap();
+    assert!(second.join().unwrap(), "the second one has lost its stacks");
+    let left = DebugProbes::with_probes(has_creation_stack);
+    assert!(!left, "stacks are taken though nobody wants them");
+}
+
+fn has_creation_stack() -> bool {
+    run_blocking(async |_| {
+        let infos = DebugProbes::dump_coroutines_info()?;
+        Ok(infos.iter().any(|info| !info.creation_stack.is_empty()))
+    })
+    .unwrap()
+}

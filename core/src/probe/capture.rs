@@ -141,12 +141,14 @@ impl Asked {
     /// Suspends until all have answered. One that is never polled again never does.
     pub async fn all(&self) {
         poll_fn(|cx| {
+            // Cloned before the lock, and dropped after it: it may be anybody's.
+            let waker = cx.waker().clone();
             let replaced = {
                 let mut left = self.left.lock();
                 if left.count == 0 {
                     return Poll::Ready(());
                 }
-                left.waker.replace(cx.waker().clone())
+                left.waker.replace(waker)
             };
             drop(replaced);
             Poll::Pending

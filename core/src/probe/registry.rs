@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -81,7 +81,10 @@ impl fmt::Display for Detail {
 pub type Stack = Arc<dyn Any + Send + Sync>;
 
 static TAKE_STACK: OnceLock<fn() -> Stack> = OnceLock::new();
+/// Said by the user.
 static CREATION_STACKS: AtomicBool = AtomicBool::new(false);
+/// How many [`KeepCreationStacks`] there are.
+static KEEPERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Says how the stack of this thread is taken. The first one counts.
 pub fn set_take_stack(take: fn() -> Stack) {
@@ -93,10 +96,25 @@ pub fn set_creation_stacks(on: bool) {
     CREATION_STACKS.store(on, Ordering::Relaxed);
 }
 
-/// See [`set_creation_stacks`].
-#[must_use]
-pub fn creation_stacks() -> bool {
-    CREATION_STACKS.load(Ordering::Relaxed)
+/// As long as it lives, new jobs keep those stacks whatever was set. Several may overlap, as tests do that run at the same time.
+#[derive(Debug)]
+#[must_use = "dropping it takes it back"]
+pub struct KeepCreationStacks(());
+
+/// See [`KeepCreationStacks`].
+pub fn keep_creation_stacks() -> KeepCreationStacks {
+    KEEPERS.fetch_add(1, Ordering::Relaxed);
+    KeepCreationStacks(())
+}
+
+impl Drop for KeepCreationStacks {
+    fn drop(&mut self) {
+        KEEPERS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn creation_stacks() -> bool {
+    CREATION_STACKS.load(Ordering::Relaxed) || KEEPERS.load(Ordering::Relaxed) > 0
 }
 
 pub(super) fn take_stack() -> Option<Stack> {
