@@ -34,6 +34,7 @@
 //!
 //! The root frame of a coroutine or scope lives inside its job; a boundary or `finally` has no job and makes a [`Section`].
 
+mod cancelled_here;
 mod entered;
 
 use std::panic::Location;
@@ -44,6 +45,7 @@ use std::task::Waker;
 use crate::job::{Job, Node};
 use crate::node_list::{Key, NodeList};
 use crate::shim::{AtomicBool, AtomicWaker, Mutex};
+pub(crate) use cancelled_here::{announce_cancellation, cancelled_here, cancelled_here_again};
 pub(crate) use entered::{Entered, enter, with_current};
 
 /// See the module.
@@ -202,11 +204,6 @@ pub(crate) fn current() -> Option<FrameRef> {
 
 pub(crate) fn current_job() -> Option<Job> {
     with_current(|frame| frame.map(|frame| frame.job().clone()))
-}
-
-/// Whether the code that runs here belongs to a cancelled job, and so must not go past a point of cancellation.
-pub(crate) fn cancelled_here() -> bool {
-    with_current(|frame| frame.is_some_and(|frame| frame.job().is_cancelled()))
 }
 
 /// How far up `check_wait_for` looks.

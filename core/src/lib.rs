@@ -116,7 +116,7 @@ pub mod select_protocol {
 pub mod waiters_protocol {
     pub use crate::first_panic::FirstPanic;
     pub use crate::waiters::{
-        Claimed, Key, Queue, Released, State, Waiter, Waiters, cancelled_here,
+        Claimed, Key, Queue, Released, State, Waiter, Waiters, cancelled_here, cancelled_here_again,
     };
     pub use corox_scheduler::{may_block, now};
 }

@@ -414,6 +414,13 @@ pub fn cancelled_here() -> bool {
     frame::cancelled_here()
 }
 
+/// The same, cheaper from the second time on that it is asked in a poll.
+#[inline]
+#[must_use]
+pub fn cancelled_here_again() -> bool {
+    frame::cancelled_here_again()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;

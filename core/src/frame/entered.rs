@@ -13,6 +13,24 @@ thread_local! {
     //
     // It is that of a frame which the innermost `Entered` of this thread has borrowed, or none.
     static CURRENT: Cell<Option<NonNull<FrameRef>>> = const { Cell::new(None) };
+    // See `cancelled_here`; 0 after the current frame has become another one.
+    static CLEAR_AT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The current frame is `frame`; the one before.
+fn replace_current(frame: Option<NonNull<FrameRef>>) -> Option<NonNull<FrameRef>> {
+    CLEAR_AT.with(|clear_at| clear_at.set(0));
+    CURRENT.with(|current| current.replace(frame))
+}
+
+/// The count of cancellations at which the current frame was found not cancelled, or 0.
+#[inline]
+pub(super) fn clear_at() -> usize {
+    CLEAR_AT.with(Cell::get)
+}
+
+pub(super) fn set_clear_at(count: usize) {
+    CLEAR_AT.with(|clear_at| clear_at.set(count));
 }
 
 /// Makes a frame the current one of this thread until it is dropped, then again the one before.
@@ -29,7 +47,7 @@ impl<'a> Entered<'a> {
     fn new(frame: Option<&'a FrameRef>) -> Entered<'a> {
         let frame = frame.map(NonNull::from);
         Entered {
-            outer: CURRENT.with(|current| current.replace(frame)),
+            outer: replace_current(frame),
             frame: PhantomData,
         }
     }
@@ -42,7 +60,7 @@ impl<'a> Entered<'a> {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        CURRENT.with(|current| current.set(self.outer));
+        replace_current(self.outer);
     }
 }
 

@@ -7,7 +7,7 @@ use super::handle::Job;
 use super::on_completion::OnEnd;
 use super::state::{CANCELLING, FINAL, SEALED, STARTED};
 use crate::error::Error;
-use crate::frame::FrameRef;
+use crate::frame::{FrameRef, announce_cancellation};
 use corox_scheduler::Task;
 use std::sync::Arc;
 
@@ -108,17 +108,24 @@ impl Job {
             Offered::Refused => return None,
             Offered::Noted => return Some(false),
             Offered::Unstarted(task) => {
+                announce_cancellation();
                 drop(task);
                 return Some(true);
             }
             Offered::Begins(told) => told,
         };
+        announce_cancellation();
+        // Whether jobs were cancelled since.
+        let mut more = false;
         let below = self.cause_for_children(cause.clone());
         // Each level is an iterator, so that what was registered between two children is told between them.
         let mut stack = vec![(self.clone(), begun.into_iter())];
         loop {
             let depth = stack.len();
             let Some((job, told)) = stack.last_mut() else {
+                if more {
+                    announce_cancellation();
+                }
                 return Some(true);
             };
             match told.next() {
@@ -127,18 +134,30 @@ impl Job {
                     let (job, _) = stack.pop().expect("the entry that was just looked at");
                     // The one on which `cancel_tree` was called is ended by it, after the way up.
                     if !stack.is_empty() && job.core().kind.is_body_less() {
+                        if std::mem::take(&mut more) {
+                            announce_cancellation();
+                        }
                         job.end_body_less();
                     }
                 }
                 Some(Told::Section(frame)) => job.wake(|| frame.wake()),
                 Some(Told::Handler(handler)) => {
                     let own = if depth == 1 { &cause } else { &below };
+                    if std::mem::take(&mut more) {
+                        announce_cancellation();
+                    }
                     handler.call_once(job, Some(own));
                 }
                 Some(Told::Child(child)) => match child.offer(&below, 0) {
                     Offered::Refused | Offered::Noted => {}
-                    Offered::Unstarted(task) => drop(task),
-                    Offered::Begins(told) => stack.push((child, told.into_iter())),
+                    Offered::Unstarted(task) => {
+                        announce_cancellation();
+                        drop(task);
+                    }
+                    Offered::Begins(told) => {
+                        more = true;
+                        stack.push((child, told.into_iter()));
+                    }
                 },
             }
         }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use corox_channels::Receiver;
-use corox_core::waiters_protocol::cancelled_here;
+use corox_core::waiters_protocol::cancelled_here_again;
 use corox_core::{LaunchOutput, Result};
 use pin_project_lite::pin_project;
 
@@ -303,7 +303,7 @@ impl<T> Future for Emit<'_, T> {
             return self.wait(cx);
         }
         // F-5: the coroutine is dropped when this poll returns.
-        if cancelled_here() {
+        if cancelled_here_again() {
             return Poll::Pending;
         }
         // It is not there while it runs: one that it calls by a detour finds no demand.

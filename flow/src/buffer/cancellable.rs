@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use corox_core::Result;
-use corox_core::waiters_protocol::cancelled_here;
+use corox_core::waiters_protocol::cancelled_here_again;
 use pin_project_lite::pin_project;
 
 use crate::Flow;
@@ -36,7 +36,7 @@ impl<S: Flow> Flow for Cancellable<S> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<S::Item>>> {
         let this = self.project();
         // The coroutine is dropped when this poll returns.
-        if !*this.fused && cancelled_here() {
+        if !*this.fused && cancelled_here_again() {
             return Poll::Pending;
         }
         this.upstream.poll_next(cx)
@@ -54,7 +54,7 @@ impl<S: Flow> Flow for Cancellable<S> {
         let this = self.project();
         // One sink for both: with two the code of a chain would double with each operator.
         let fused = *this.fused;
-        let mut cancelled = !fused && cancelled_here();
+        let mut cancelled = !fused && cancelled_here_again();
         if cancelled {
             return Poll::Pending;
         }
@@ -62,7 +62,7 @@ impl<S: Flow> Flow for Cancellable<S> {
         let mut broke = false;
         let polled = this.upstream.poll_each(cx, &mut |item| {
             broke = sink(item).is_break();
-            cancelled = !fused && cancelled_here();
+            cancelled = !fused && cancelled_here_again();
             if broke || cancelled {
                 return ControlFlow::Break(());
             }

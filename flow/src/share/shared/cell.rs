@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use corox_channels::BufferOverflow;
-use corox_core::waiters_protocol::{Key as EmitterKey, State as Entry, Waiter, cancelled_here};
+use corox_core::waiters_protocol::{
+    Key as EmitterKey, State as Entry, Waiter, cancelled_here_again,
+};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::ring::Block;
@@ -137,7 +139,7 @@ impl<T> SharedCell<T> {
 
     /// The later polls.
     pub(super) fn poll_waiting(&self, key: EmitterKey, cx: &mut Context<'_>) -> Poll<()> {
-        if cancelled_here() {
+        if cancelled_here_again() {
             return Poll::Pending;
         }
         let mut fresh = None;

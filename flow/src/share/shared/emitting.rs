@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use corox_core::probe::{Reason, WaitReason, is_installed};
-use corox_core::waiters_protocol::{Key, cancelled_here};
+use corox_core::waiters_protocol::{Key, cancelled_here_again};
 
 use super::cell::SharedCell;
 
@@ -44,7 +44,7 @@ impl<C: Deref<Target = SharedCell<T>>, T> Emitting<C, T> {
     #[inline(never)]
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // F-40: it suspends, and so looks.
-        if cancelled_here() {
+        if cancelled_here_again() {
             return Poll::Pending;
         }
         self.cell.wait(&mut self.value, &mut self.waits, cx);

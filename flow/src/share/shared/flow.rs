@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use corox_channels::BufferOverflow;
 use corox_core::Result;
-use corox_core::waiters_protocol::cancelled_here;
+use corox_core::waiters_protocol::cancelled_here_again;
 
 use super::cell::{Look, SharedCell, Subscription};
 use crate::Flow;
@@ -108,7 +108,7 @@ impl<T: Clone> Flow for SharedFlow<T> {
         let cell = &*this.cell;
         let subscription = this.subscription.get_or_insert_with(|| cell.subscribe());
         // F-39: who is cancelled gets nothing more.
-        if cancelled_here() {
+        if cancelled_here_again() {
             return Poll::Pending;
         }
         let mut to_sleep = None;
@@ -137,7 +137,7 @@ impl<T: Clone> Flow for SharedFlow<T> {
         let lease = cell.leases();
         let mut to_sleep = None;
         // F-39: who is cancelled gets nothing more.
-        while !cancelled_here() {
+        while !cancelled_here_again() {
             let mut values = match cell.look(subscription, lease, cx.waker(), to_sleep.take()) {
                 Look::Values(values) => values,
                 Look::Asleep => return Poll::Pending,
@@ -152,7 +152,7 @@ impl<T: Clone> Flow for SharedFlow<T> {
                     cell.take(subscription);
                 }
                 let broke = sink(value).is_break();
-                if broke || cancelled_here() {
+                if broke || cancelled_here_again() {
                     if lease {
                         cell.give_back(subscription);
                     }

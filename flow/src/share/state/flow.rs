@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use corox_channels::BufferOverflow;
 use corox_core::Result;
-use corox_core::waiters_protocol::cancelled_here;
+use corox_core::waiters_protocol::cancelled_here_again;
 
 use super::cell::{Look, StateCell};
 use super::derived::{Collecting, Derived};
@@ -205,7 +205,7 @@ impl<T: Clone + PartialEq> Flow for StateFlow<T> {
         let mut to_sleep = None;
         for _ in 0..LOOKS_A_TURN {
             // F-39: who is cancelled gets nothing more.
-            if cancelled_here() {
+            if cancelled_here_again() {
                 return Poll::Pending;
             }
             let value = match cell.look(key, *seen, cx.waker(), to_sleep.take()) {
