@@ -467,7 +467,7 @@ impl<T> ProducerScope<T> {
                 if closed.is_closed.load(Ordering::Acquire) {
                     return Poll::Ready(());
                 }
-                reason.note(|| format!("{:?}", self.channel));
+                reason.note_for(|| self.channel.shared.as_awaited());
                 Poll::Pending
             })
             .await;

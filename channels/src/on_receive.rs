@@ -35,7 +35,10 @@ impl<'a, T> Part<'a, T> {
 
     fn register(&mut self, at: &mut Registrar<'_>) -> Registered {
         let shared = self.shared;
-        at.note(|| format!("receive on {shared:?}"));
+        at.note(|| {
+            let (text, awaited) = shared.as_awaited();
+            (format!("receive on {text}"), awaited)
+        });
         // Without a ticket of any clause nobody else can claim the select, and none is needed for what is there already.
         let mut ticket = match at.existing_ticket() {
             None if shared.receive_will_wait() => Some(at.ticket()),

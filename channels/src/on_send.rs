@@ -43,7 +43,10 @@ impl<'a, T, S: BorrowMut<Option<T>>> Part<'a, T, S> {
 
     fn register(&mut self, at: &mut Registrar<'_>) -> Registered {
         let shared = self.shared;
-        at.note(|| format!("send on {shared:?}"));
+        at.note(|| {
+            let (text, awaited) = shared.as_awaited();
+            (format!("send on {text}"), awaited)
+        });
         let source = self.source.borrow_mut();
         if source.is_none() && self.key.is_none() {
             // Nothing to send: it is never available.

@@ -526,13 +526,26 @@ fn a_dump_names_the_channel_and_the_line() {
         let file = file!();
         let (at, by) = (&send[0].detail, &receive[0].detail);
         assert!(
-            at.starts_with(&format!("Channel(1) made at {file}:{made}:")),
+            at.starts_with("Channel(1)@") && at.contains(&format!(" made at {file}:{made}:")),
             "{at}"
         );
         assert!(
-            by.starts_with(&format!("Channel(Rendezvous) made at {file}:{made}:")),
+            by.starts_with("Channel(Rendezvous)@")
+                && by.contains(&format!(" made at {file}:{made}:")),
             "{by}"
         );
+        // Made at one line, and told apart; both ends of one have its number.
+        let number = |detail: &str| {
+            let (_, number) = detail.split_once('@').unwrap();
+            number.split(' ').next().unwrap().to_owned()
+        };
+        assert_ne!(number(at), number(by));
+        let same = full.clone();
+        let other = scope.launch(async move { Ok(same.send(3).await?) });
+        yield_now().await;
+        let other_wait = &probe::waits_of(&other)[0].detail;
+        assert_eq!(number(other_wait), number(at));
+        other.cancel_and_join().await;
         assert!(send[0].by_coroutines && receive[0].by_coroutines);
         assert_eq!(drain(&full), [1, 2]);
         empty.try_send(1).unwrap();

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::frame;
 use crate::job::{Job, Node, OnEnd};
 use crate::node_list::Key;
+use crate::probe::awaited::Awaited;
 use crate::probe::{Reason, WaitReason};
 use crate::shim::{AtomicUsize, AtomicWaker, Mutex};
 
@@ -114,7 +115,11 @@ async fn gather<T: Send + 'static>(
         if over {
             return Poll::Ready(());
         }
-        reason.note(|| format!("{} of them", gathering.left.load(Ordering::Relaxed)));
+        reason.note_for(|| {
+            let text = format!("{} of them", gathering.left.load(Ordering::Relaxed));
+            let tokens = awaits.iter().map(|member| member.job().core().token());
+            (text, Awaited::All(tokens.collect()))
+        });
         Poll::Pending
     })
     .await;

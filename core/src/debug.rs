@@ -101,6 +101,15 @@ pub(crate) fn write_name(job: &Job, f: &mut impl fmt::Write) -> fmt::Result {
     f.write_str(core.kind.name())
 }
 
+/// `"name#number"`; of a job without a number all that it says of itself.
+#[must_use]
+pub fn short_name(job: &Job) -> String {
+    match job.core().id {
+        0 => job.to_string(),
+        id => format!("\"{}#{id}\"", name_of(job)),
+    }
+}
+
 fn name_of(job: &Job) -> &str {
     job.context()
         .name

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use crate::error::{Error, Result};
 use crate::exception_handler::report_uncaught;
 use crate::frame;
-use crate::job::{Job, Slot, Waiting};
+use crate::job::{Job, Slot, Waiting, of_job};
 use crate::probe;
 use crate::shim::Mutex;
 
@@ -377,7 +377,7 @@ impl<T: Send + 'static> Future for Await<T> {
                 }
             },
             Poll::Pending => {
-                this.reason.note(|| format!("{}", this.job));
+                this.reason.note_for(|| of_job(&this.job));
                 Poll::Pending
             }
         }

@@ -150,9 +150,13 @@ pub mod timer_protocol {
 /// What the debug probes of the project are made of; no part of the public interface.
 #[doc(hidden)]
 pub mod probe_protocol {
+    pub use crate::debug::short_name;
     pub use crate::harness::token_of;
+    pub use crate::probe::awaited::{Awaited, Identity};
     pub use crate::probe::capture::{Asked, ask_for_stacks};
-    pub use crate::probe::known::{Known, KnownWait, is_part, known};
+    pub use crate::probe::deadlock::{Deadlock, Link, deadlocks};
+    pub use crate::probe::holds::{Which, given_back, taken};
+    pub use crate::probe::known::{Holder, Known, KnownHold, KnownWait, is_part, known};
     pub use crate::probe::registry::{
         KeepCreationStacks, Stack, keep_creation_stacks, set_creation_stacks, set_take_stack,
     };

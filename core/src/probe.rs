@@ -26,7 +26,11 @@
 
 #![doc(alias = "DebugProbes")]
 
+pub(crate) mod awaited;
 pub(crate) mod capture;
+pub(crate) mod deadlock;
+mod gates;
+pub(crate) mod holds;
 pub(crate) mod known;
 pub(crate) mod registry;
 mod running;
@@ -38,6 +42,8 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use awaited::Awaited;
+use known::{KnownWait, known};
 use registry::{Detail, REGISTRY, Wait};
 pub(crate) use registry::{forget, register};
 pub(crate) use running::Seen;
@@ -92,6 +98,7 @@ impl Drop for Installed {
 /// ```
 /// assert!(!corox_core::probe::is_installed());
 /// ```
+#[inline]
 #[must_use]
 #[doc(alias = "DebugProbes.isInstalled")]
 pub fn is_installed() -> bool {
@@ -182,7 +189,8 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
 
 /// The tree of the live jobs as text: a line each, indented by depth, with state, launch site and what it waits for.
 ///
-/// Below a depth of 40 the indentation stops, and each line begins with its depth.
+/// Below a depth of 40 the indentation stops, and each line begins with its depth. Coroutines that wait for one another, so that
+/// none of them can go on, are told at the end: `Deadlock: ..`.
 ///
 /// Kotlin: `DebugProbes.dumpCoroutines`, and `DebugProbes.printJob` for the indentation.
 ///
@@ -225,15 +233,9 @@ const DEEPEST_INDENT: usize = 40;
 #[doc(alias = "printScope")]
 pub fn dump_of(jobs: &[Job]) -> String {
     let mut waits: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for ((job, _), wait) in &REGISTRY.lock().waits {
-        let detail = match &wait.detail {
-            Detail::Text(text) if text.is_empty() => String::new(),
-            detail => format!(" ({detail})"),
-        };
-        waits.entry(*job).or_default().push(format!(
-            "waits for {}{detail} at {}",
-            wait.what.0, wait.location
-        ));
+    for job in known() {
+        let own = job.waits.iter().map(told).collect();
+        waits.insert(job.token, own);
     }
     let known: BTreeMap<u64, &Job> = jobs.iter().map(|job| (job.core().token(), job)).collect();
     let mut children: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
@@ -262,7 +264,28 @@ pub fn dump_of(jobs: &[Job]) -> String {
         let below = children.remove(&token).unwrap_or_default();
         stack.extend(below.into_iter().rev().map(|child| (child, depth + 1)));
     }
+    for deadlock in deadlock::deadlocks() {
+        let of_these = |job: &Job| known.contains_key(&job.core().token());
+        if deadlock.links.iter().any(|link| of_these(&link.job)) {
+            let _ = writeln!(text, "{deadlock}");
+        }
+    }
     text
+}
+
+/// A line of the dump.
+fn told(wait: &KnownWait) -> String {
+    let WaitInfo {
+        what,
+        detail,
+        location,
+        ..
+    } = &wait.info;
+    if detail.is_empty() {
+        format!("waits for {what} at {location}")
+    } else {
+        format!("waits for {what} ({detail}) at {location}")
+    }
 }
 
 /// The name of a kind of wait, a `static` of whoever waits. See the example of [`WaitReason`].
@@ -352,7 +375,19 @@ impl WaitReason {
     #[inline]
     pub fn note(&mut self, detail: impl FnOnce() -> String) {
         if is_installed() {
-            self.note_slowly(|| Detail::Text(detail()));
+            self.note_slowly(|| (Detail::Text(detail()), Awaited::Anything));
+        }
+    }
+
+    /// As [`note`](WaitReason::note), of a wait for something that is known to other coroutines, too. For the crates of the project.
+    #[doc(hidden)]
+    #[inline]
+    pub fn note_for(&mut self, detail: impl FnOnce() -> (String, Awaited)) {
+        if is_installed() {
+            self.note_slowly(|| {
+                let (text, awaited) = detail();
+                (Detail::Text(text), awaited)
+            });
         }
     }
 
@@ -374,21 +409,23 @@ impl WaitReason {
     #[inline]
     pub fn note_duration(&mut self, duration: Duration) {
         if is_installed() {
-            self.note_slowly(|| Detail::Duration(duration));
+            self.note_slowly(|| (Detail::Duration(duration), Awaited::Anything));
         }
     }
 
     #[cold]
-    fn note_slowly(&mut self, detail: impl FnOnce() -> Detail) {
+    fn note_slowly(&mut self, detail: impl FnOnce() -> (Detail, Awaited)) {
         if self.noted.1 == 0 {
             let Some(job) = frame::current_job() else {
                 return;
             };
+            let (detail, awaited) = detail();
             let wait = Wait {
                 what: self.what,
-                detail: detail(),
+                detail,
                 location: self.location,
                 by_coroutines: self.by_coroutines,
+                awaited,
                 stack: None,
             };
             self.noted = registry::begin_wait(job.core().token(), wait);

@@ -11,7 +11,7 @@ use crate::coroutine::end_with;
 use crate::driver::{Driver, Ended};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
-use crate::job::{Attached, Job, JobCell, Kind, Polled};
+use crate::job::{Attached, Job, JobCell, Kind, Polled, of_job};
 use crate::job_context::JobContext;
 use crate::probe::{Reason, WaitReason};
 use crate::scope::CoroutineScope;
@@ -290,7 +290,7 @@ where
             this.job.register_waker(cx.waker());
             // The last child either sees the waker just registered, or is seen here.
             if !this.job.is_completed() {
-                this.reason.note(|| this.job.to_string());
+                this.reason.note_for(|| of_job(this.job));
                 return Poll::Pending;
             }
         }

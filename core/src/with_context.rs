@@ -16,7 +16,7 @@ use crate::deferred::{ResultSlot, read_final};
 use crate::error::{Error, Result};
 use crate::frame::{self, FrameRef, Hold};
 use crate::into_context::IntoContext;
-use crate::job::{Job, Kind, Waiting};
+use crate::job::{Job, Kind, Waiting, of_job};
 use crate::job_context::JobContext;
 use crate::probe::{Reason, WaitReason};
 use crate::scope_builders::{ScopeFuture, open};
@@ -341,7 +341,7 @@ impl<T: Send + 'static> Future for Elsewhere<T> {
             frame.register(cx.waker());
         }
         if this.waiting.poll(&this.job, cx).is_pending() {
-            this.reason.note(|| this.job.to_string());
+            this.reason.note_for(|| of_job(&this.job));
             return Poll::Pending;
         }
         this.over = true;

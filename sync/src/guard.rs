@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::guarded::Access;
-use crate::mutex::Mutex;
+use crate::mutex::{LOCK, Mutex};
 use crate::permits::Permits;
 
 /// A lock that is held; given back when it is dropped.
@@ -15,6 +15,7 @@ struct Held<'a>(&'a Permits);
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.0.note_given_back(1, false);
         self.0.give_back_owned(1);
     }
 }
@@ -48,6 +49,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     #[inline]
     #[allow(unsafe_code)]
     pub(crate) fn new(mutex: &'a Mutex<T>) -> Self {
+        mutex.permits.note_taken(1, LOCK.which, false);
         let held = Held(&mutex.permits);
         MutexGuard {
             // SAFETY: the mutex is borrowed for as long as the guard lives, and locked by its maker. The access is dropped before
@@ -96,6 +98,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         let MutexGuard { access, held } = guard;
         // From `forget` on somebody else may unlock.
         access.end();
+        held.0.note_given_back(1, false);
         held.0.forget(1);
         mem::forget(held);
     }
@@ -114,6 +117,7 @@ struct SharedHeld<T: ?Sized>(Arc<Mutex<T>>);
 
 impl<T: ?Sized> Drop for SharedHeld<T> {
     fn drop(&mut self) {
+        self.0.permits.note_given_back(1, true);
         self.0.permits.give_back_owned(1);
     }
 }
@@ -122,6 +126,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     /// Of one who has just been given the lock.
     #[allow(unsafe_code)]
     pub(crate) fn new(mutex: Arc<Mutex<T>>) -> Self {
+        mutex.permits.note_taken(1, LOCK.which, true);
         OwnedMutexGuard {
             // SAFETY: the mutex lives, where it is, as long as the guard shares it, and is locked by its maker. The access is dropped
             // before `_held`, which gives the lock back and then the share.

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::permits::Permits;
-use crate::semaphore::Semaphore;
+use crate::semaphore::{ACQUIRE, Semaphore};
 
 /// A permit of a [`Semaphore`], or several; made by [`acquire`](Semaphore::acquire) and its kin. Dropping it releases them.
 ///
@@ -37,6 +37,7 @@ pub struct OwnedSemaphorePermit {
 impl<'a> SemaphorePermit<'a> {
     #[inline]
     pub(crate) fn new(permits: &'a Permits, count: usize) -> Self {
+        permits.note_taken(count, ACQUIRE.which, false);
         SemaphorePermit { permits, count }
     }
 
@@ -62,6 +63,7 @@ impl<'a> SemaphorePermit<'a> {
     /// assert_eq!(semaphore.available_permits(), 1);
     /// ```
     pub fn forget(self) {
+        self.permits.note_given_back(self.count, false);
         self.permits.forget(self.count);
         mem::forget(self);
     }
@@ -77,12 +79,16 @@ impl<'a> SemaphorePermit<'a> {
     /// ```
     pub fn split(&mut self, count: usize) -> Option<SemaphorePermit<'a>> {
         self.count = self.count.checked_sub(count)?;
-        Some(SemaphorePermit::new(self.permits, count))
+        Some(SemaphorePermit {
+            permits: self.permits,
+            count,
+        })
     }
 }
 
 impl OwnedSemaphorePermit {
     pub(crate) fn new(semaphore: Arc<Semaphore>, count: usize) -> Self {
+        semaphore.permits.note_taken(count, ACQUIRE.which, true);
         OwnedSemaphorePermit { semaphore, count }
     }
 
@@ -124,6 +130,7 @@ impl OwnedSemaphorePermit {
     pub fn forget(mut self) {
         // Of none there is nothing to release.
         let count = mem::take(&mut self.count);
+        self.semaphore.permits.note_given_back(count, true);
         self.semaphore.permits.forget(count);
     }
 
@@ -144,13 +151,15 @@ impl OwnedSemaphorePermit {
     /// ```
     pub fn split(&mut self, count: usize) -> Option<OwnedSemaphorePermit> {
         self.count = self.count.checked_sub(count)?;
-        Some(OwnedSemaphorePermit::new(self.semaphore.clone(), count))
+        let semaphore = self.semaphore.clone();
+        Some(OwnedSemaphorePermit { semaphore, count })
     }
 }
 
 impl Drop for SemaphorePermit<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.permits.note_given_back(self.count, false);
         self.permits.give_back(self.count);
     }
 }
@@ -158,6 +167,7 @@ impl Drop for SemaphorePermit<'_> {
 impl Drop for OwnedSemaphorePermit {
     #[inline]
     fn drop(&mut self) {
+        self.semaphore.permits.note_given_back(self.count, true);
         self.semaphore.permits.give_back(self.count);
     }
 }

@@ -19,6 +19,8 @@ use std::panic::Location;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::task::Waker;
 
+use corox_core::probe::is_installed;
+use corox_core::probe_protocol::{self as probes, Identity, Which};
 use corox_core::waiters_protocol::{
     Claimed, FirstPanic, Key, Queue, Released, State, Waiter, Waiters,
 };
@@ -339,6 +341,47 @@ impl Permits {
 
     pub(crate) fn made(&self) -> &'static Location<'static> {
         self.made
+    }
+
+    /// Which one it is, for dumps.
+    pub(crate) fn which(&self, kind: &'static str) -> Which {
+        Which {
+            kind,
+            identity: Identity::of(self),
+            made: self.made,
+        }
+    }
+
+    /// A guard of permits that were taken begins, for the probes if there are any. `may_move`: to another coroutine.
+    #[inline]
+    pub(crate) fn note_taken(&self, permits: usize, kind: &'static str, may_move: bool) {
+        if is_installed() {
+            self.note_taken_slowly(permits, kind, may_move);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_taken_slowly(&self, permits: usize, kind: &'static str, may_move: bool) {
+        if permits > 0 {
+            probes::taken(self.which(kind), permits, may_move);
+        }
+    }
+
+    /// The guard ends. Before the permits go to others, so that these are not taken for two who hold one permit.
+    #[inline]
+    pub(crate) fn note_given_back(&self, permits: usize, may_have_moved: bool) {
+        if is_installed() {
+            self.note_given_back_slowly(permits, may_have_moved);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_given_back_slowly(&self, permits: usize, may_have_moved: bool) {
+        if permits > 0 {
+            probes::given_back(Identity::of(self), permits, may_have_moved);
+        }
     }
 }
 

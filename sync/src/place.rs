@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
 use corox_core::probe::{Reason, WaitReason, is_installed};
+use corox_core::probe_protocol::Awaited;
 use corox_core::select_protocol::{Attempt, Registered, Registrar};
 use corox_core::waiters_protocol::{Key, State, Waiter, cancelled_here};
 
@@ -134,7 +135,7 @@ impl Place {
         if let Progress::Waits(_, note) = &mut self.progress {
             let new = || Box::new(WaitReason::at(&named.what, self.location).by_coroutines());
             let reason = note.get_or_insert_with(new);
-            reason.note(|| describe(permits, want, named.which));
+            reason.note_for(|| describe(permits, want, named.which));
         }
     }
 
@@ -148,11 +149,18 @@ impl Place {
     }
 }
 
-fn describe(permits: &Permits, want: Want, which: &str) -> String {
-    match want.permits {
-        1 => format!("{which} {permits:?}"),
-        several => format!("{several} of {which} {permits:?}"),
-    }
+fn describe(permits: &Permits, want: Want, kind: &'static str) -> (String, Awaited) {
+    let which = permits.which(kind);
+    let text = match want.permits {
+        1 => which.to_string(),
+        several => format!("{several} of {which}"),
+    };
+    let awaited = Awaited::Lock {
+        lock: which.identity,
+        permits: want.permits,
+        all: permits.all(),
+    };
+    (text, awaited)
 }
 
 /// Of a clause.
@@ -175,8 +183,8 @@ impl Part {
         at: &mut Registrar<'_>,
     ) -> Registered {
         at.note(|| {
-            let what = named.what.0;
-            format!("{what} of {}", describe(permits, want, named.which))
+            let (text, awaited) = describe(permits, want, named.which);
+            (format!("{} of {text}", named.what.0), awaited)
         });
         if want.permits == 0 {
             *self = Part::Taken;

@@ -106,7 +106,7 @@ fn two_locks_in_opposite_orders_are_found() {
     });
     let waits: Vec<_> = report
         .lines()
-        .filter(|line| line.contains("waits for lock (Mutex made at "))
+        .filter(|line| line.contains("waits for lock (Mutex@"))
         .collect();
     assert_eq!(waits.len(), 2, "{report}");
     assert!(waits[0] != waits[1], "{report}");
@@ -117,6 +117,12 @@ fn two_locks_in_opposite_orders_are_found() {
         report.contains("\"there#") && report.contains("\"back#"),
         "{report}"
     );
+    // Who has what the other one waits for, and that this is a ring, is said, too.
+    for name in ["there", "back"] {
+        assert!(report.contains(&format!(", held by \"{name}#")), "{report}");
+        assert!(report.contains(&format!(") held by \"{name}#")), "{report}");
+    }
+    assert_eq!(report.matches("Deadlock: \"there#").count(), 1, "{report}");
     // In the same order always, there is nothing to be found.
     let repaired = explore(1000, async |t| {
         let (savings, current) = (Arc::new(Mutex::new(1)), Arc::new(Mutex::new(1)));
@@ -184,24 +190,18 @@ fn waits_are_named() {
         let wait = &probe::waits_of(&locks)[0];
         assert_eq!((wait.what, wait.by_coroutines), ("lock", true));
         assert_eq!(wait.location.line(), made + 3);
-        assert!(wait.detail.starts_with("Mutex made at "), "{wait:?}");
+        assert!(wait.detail.starts_with("Mutex@"), "{wait:?}");
         assert!(
             wait.detail.contains(&format!("explored.rs:{made}:")),
             "{wait:?}"
         );
         let wait = &probe::waits_of(&acquires)[0];
         assert_eq!((wait.what, wait.location.line()), ("acquire", made + 4));
-        assert!(
-            wait.detail.starts_with("2 of Semaphore made at "),
-            "{wait:?}"
-        );
+        assert!(wait.detail.starts_with("2 of Semaphore@"), "{wait:?}");
         let wait = &probe::waits_of(&selects)[0];
         assert_eq!((wait.what, wait.by_coroutines), ("select", true));
-        assert!(wait.detail.contains("lock of Mutex made at "), "{wait:?}");
-        assert!(
-            wait.detail.contains("acquire of Semaphore made at "),
-            "{wait:?}"
-        );
+        assert!(wait.detail.contains("lock of Mutex@"), "{wait:?}");
+        assert!(wait.detail.contains("acquire of Semaphore@"), "{wait:?}");
         mutex.unlock(None).unwrap();
         semaphore.release_many(2).unwrap();
         let jobs = [locks, acquires, selects];

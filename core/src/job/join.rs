@@ -11,6 +11,12 @@ use super::state::FINAL;
 use crate::frame;
 use crate::node_list::Key;
 use crate::probe;
+use crate::probe::awaited::Awaited;
+
+/// What a wait for the end of `job` is noted as.
+pub(crate) fn of_job(job: &Job) -> (String, Awaited) {
+    (job.to_string(), Awaited::Job(job.core().token()))
+}
 
 /// The registration of one who waits for a job; who has it ends it.
 #[derive(Debug, Default)]
@@ -171,7 +177,7 @@ impl Future for Join {
                 Poll::Ready(())
             }
             Poll::Pending => {
-                this.reason.note(|| format!("{}", this.job));
+                this.reason.note_for(|| of_job(&this.job));
                 Poll::Pending
             }
         }

@@ -1,10 +1,14 @@
 //! All that the probes know of the live jobs, in one piece.
 
+use std::collections::BTreeMap;
 use std::sync::Weak;
 
 use super::WaitInfo;
+use super::awaited::Awaited;
+use super::holds::{Hold, HoldKey, Which};
 use super::registry::{REGISTRY, Stack, Wait};
 use super::running::by_thread;
+use crate::debug::short_name;
 use crate::job::{BODY_ENDED, FINAL, Job, JobState};
 
 /// A live job.
@@ -38,6 +42,8 @@ pub struct Known {
     pub waits: Vec<KnownWait>,
     /// Of a coroutine and the scopes in it: the wait that has ended last.
     pub last_wait: Option<KnownWait>,
+    /// Of a coroutine: the locks that it has taken, with the scopes in it, and has not given back.
+    pub holds: Vec<KnownHold>,
     /// The stack of whoever made it, if that was to be recorded.
     pub creation: Option<Stack>,
 }
@@ -45,29 +51,132 @@ pub struct Known {
 /// A wait of a job.
 #[derive(Debug)]
 pub struct KnownWait {
-    /// For what, and where.
+    /// For what, and where; with the names of those who hold it.
     pub info: WaitInfo,
+    /// The number of the wait in the process.
+    pub number: u64,
+    /// What ends it.
+    pub awaited: Awaited,
+    /// Who holds what is waited for, if that is locks.
+    pub held_by: Vec<Holder>,
     /// The stack when it was last asked for.
     pub stack: Option<Stack>,
 }
 
-fn known_wait(wait: &Wait) -> KnownWait {
+/// A part of a lock that a coroutine holds.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownHold {
+    /// The lock.
+    pub which: Which,
+    /// How much of it.
+    pub permits: usize,
+    /// The guard may have gone to another coroutine since.
+    pub may_have_moved: bool,
+}
+
+/// Who holds a part of a lock.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// The token of the coroutine.
+    pub token: u64,
+    /// Its name; `None` if it has ended.
+    pub name: Option<String>,
+    /// What it holds.
+    pub hold: KnownHold,
+}
+
+fn known_wait(number: u64, wait: &Wait) -> KnownWait {
     KnownWait {
         info: wait.info(),
+        number,
+        awaited: wait.awaited.clone(),
+        held_by: Vec::new(),
         stack: wait.stack.clone(),
+    }
+}
+
+/// How many holders of one lock a text tells of by name.
+const NAMED: usize = 4;
+
+impl KnownWait {
+    /// Adds who holds what it waits for.
+    fn add_holders(&mut self, holds: &[(HoldKey, Hold)], names: &BTreeMap<u64, String>) {
+        let (locks, is_select) = match &self.awaited {
+            Awaited::Any(all) => (&all[..], true),
+            one => (std::slice::from_ref(one), false),
+        };
+        let locks = locks.iter().filter_map(|one| match one {
+            Awaited::Lock { lock, .. } => Some(*lock),
+            _ => None,
+        });
+        let mut held_by = Vec::new();
+        for lock in locks {
+            // Sorted by lock.
+            let first = holds.partition_point(|(key, _)| key.lock < lock);
+            let own = holds[first..]
+                .iter()
+                .take_while(|(key, _)| key.lock == lock);
+            let holders = own.map(|(key, hold)| Holder {
+                token: key.holder,
+                name: names.get(&key.holder).cloned(),
+                hold: known_hold(key, hold),
+            });
+            let holders: Vec<_> = holders.collect();
+            if let Some(first) = holders.first() {
+                if !self.info.detail.is_empty() {
+                    self.info.detail.push_str(", ");
+                }
+                if is_select {
+                    let Which { kind, identity, .. } = first.hold.which;
+                    self.info.detail.push_str(&format!("{kind}{identity} "));
+                }
+                self.info.detail.push_str(&by_whom(&holders));
+            }
+            held_by.extend(holders);
+        }
+        self.held_by = held_by;
+    }
+}
+
+/// `held by "a#1" and "b#2"`.
+fn by_whom(holders: &[Holder]) -> String {
+    let mut text = String::new();
+    for (number, holder) in holders.iter().take(NAMED).enumerate() {
+        text.push_str(match (number, holder.hold.may_have_moved) {
+            (0, false) => "held by ",
+            (0, true) => "taken by ",
+            (_, false) => " and held by ",
+            (_, true) => " and taken by ",
+        });
+        text.push_str(match &holder.name {
+            Some(name) => name,
+            None => "a coroutine that has ended",
+        });
+    }
+    if holders.len() > NAMED {
+        text.push_str(&format!(" and {} more", holders.len() - NAMED));
+    }
+    text
+}
+
+fn known_hold(key: &HoldKey, hold: &Hold) -> KnownHold {
+    KnownHold {
+        which: hold.which,
+        permits: hold.permits,
+        may_have_moved: key.may_have_moved,
     }
 }
 
 /// The live jobs in the order of their creation.
 #[must_use]
 pub fn known() -> Vec<Known> {
-    let (jobs, waits) = {
+    let (jobs, waits, holds) = {
         let registry = REGISTRY.lock();
         let jobs: Vec<_> = registry
             .jobs
             .iter()
             .map(|(token, entry)| {
-                let last = entry.last.as_ref().map(known_wait);
+                let last = entry.last.as_ref().map(|wait| known_wait(0, wait));
                 let creation = entry.creation.clone();
                 (
                     *token,
@@ -82,9 +191,14 @@ pub fn known() -> Vec<Known> {
         let waits: Vec<_> = registry
             .waits
             .iter()
-            .map(|((job, _), wait)| (*job, known_wait(wait)))
+            .map(|((job, number), wait)| (*job, known_wait(*number, wait)))
             .collect();
-        (jobs, waits)
+        let holds: Vec<_> = registry
+            .holds
+            .iter()
+            .map(|(key, hold)| (*key, *hold))
+            .collect();
+        (jobs, waits, holds)
     };
     // Read after the waits: one that has gone on meanwhile runs and has waits, too, instead of neither.
     let mut running = by_thread();
@@ -118,11 +232,33 @@ pub fn known() -> Vec<Known> {
             thread: running.remove(&token),
             waits: own,
             last_wait,
+            holds: Vec::new(),
             creation,
             job,
         });
     }
+    add_holds(&mut known, &holds);
     known
+}
+
+/// Who holds what, to those who hold and to those who wait.
+fn add_holds(known: &mut [Known], holds: &[(HoldKey, Hold)]) {
+    if holds.is_empty() {
+        return;
+    }
+    let mut names = BTreeMap::new();
+    for (key, hold) in holds {
+        // In the order of the tokens.
+        if let Ok(place) = known.binary_search_by_key(&key.holder, |job| job.token) {
+            known[place].holds.push(known_hold(key, hold));
+            names
+                .entry(key.holder)
+                .or_insert_with(|| short_name(&known[place].job));
+        }
+    }
+    for wait in known.iter_mut().flat_map(|job| &mut job.waits) {
+        wait.add_holders(holds, &names);
+    }
 }
 
 /// Whether the job is a scope inside a coroutine, and no coroutine by itself.

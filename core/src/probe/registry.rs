@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::awaited::Awaited;
 use super::capture::Ticket;
+use super::holds::{Hold, HoldKey};
 use super::{Reason, WaitInfo, is_installed};
 use crate::job::{Job, JobCell, JobCore, Slot};
 
@@ -18,6 +20,7 @@ pub(super) static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     jobs: BTreeMap::new(),
     waits: BTreeMap::new(),
     last_wait: 0,
+    holds: BTreeMap::new(),
 });
 
 pub(super) struct Registry {
@@ -26,6 +29,8 @@ pub(super) struct Registry {
     /// By the token of the job that waits, and a number.
     pub(super) waits: BTreeMap<(u64, u64), Wait>,
     pub(super) last_wait: u64,
+    /// What is held of locks.
+    pub(super) holds: BTreeMap<HoldKey, Hold>,
 }
 
 /// A job that lives.
@@ -47,6 +52,7 @@ pub(super) struct Wait {
     pub(super) detail: Detail,
     pub(super) location: &'static Location<'static>,
     pub(super) by_coroutines: bool,
+    pub(super) awaited: Awaited,
     /// As it was when last asked for.
     pub(super) stack: Option<Stack>,
 }
@@ -178,6 +184,7 @@ pub(super) fn clear() {
         (
             std::mem::take(&mut registry.jobs),
             std::mem::take(&mut registry.waits),
+            std::mem::take(&mut registry.holds),
         )
     };
     drop(cleared);

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
+use crate::probe::awaited::Awaited;
 use crate::probe::{self, WaitReason};
 use crate::shim::Mutex;
 
@@ -280,7 +281,7 @@ pub struct Registrar<'a> {
     clause: usize,
     waker: &'a Waker,
     reason: &'a mut Option<WaitReason>,
-    notes: &'a mut Vec<String>,
+    notes: &'a mut Vec<(String, Awaited)>,
     is_retry: bool,
     passed_over: bool,
 }
@@ -291,7 +292,7 @@ impl<'a> Registrar<'a> {
         clause: usize,
         waker: &'a Waker,
         reason: &'a mut Option<WaitReason>,
-        notes: &'a mut Vec<String>,
+        notes: &'a mut Vec<(String, Awaited)>,
     ) -> Self {
         Registrar {
             cell,
@@ -339,7 +340,7 @@ impl<'a> Registrar<'a> {
     }
 
     /// What this clause waits for, for dumps; asked only if probes are installed.
-    pub fn note(&mut self, what: impl FnOnce() -> String) {
+    pub fn note(&mut self, what: impl FnOnce() -> (String, Awaited)) {
         if probe::is_installed() && !self.is_retry {
             self.notes.push(what());
         }

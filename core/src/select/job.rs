@@ -11,7 +11,7 @@ use super::clause::Clause;
 use crate::completable::CompletableDeferred;
 use crate::deferred::{Deferred, Owns, read_final};
 use crate::error::Result;
-use crate::job::{Job, Node};
+use crate::job::{Job, Node, of_job};
 use crate::node_list::Key;
 
 impl Job {
@@ -115,7 +115,10 @@ impl Clause for OnJoin {
 
     fn register(self: Pin<&mut Self>, at: &mut Registrar<'_>) -> Registered {
         let this = self.get_mut();
-        at.note(|| format!("join of {}", this.job));
+        at.note(|| {
+            let (job, awaited) = of_job(&this.job);
+            (format!("join of {job}"), awaited)
+        });
         this.job.start();
         if this.job.is_completed() {
             return at.claim();

@@ -32,6 +32,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::frame;
+use crate::probe::awaited::Awaited;
 use crate::probe::{Reason, WaitReason};
 use claim::ClaimCell;
 pub use claim::{Attempt, Registered, Registrar, Ticket};
@@ -172,7 +173,7 @@ pin_project! {
         // Until a handler runs.
         reason: Option<WaitReason>,
         // What the clauses say of themselves, if probes are installed.
-        notes: Vec<String>,
+        notes: Vec<(String, Awaited)>,
     }
 
     impl<S> PinnedDrop for Select<S> {
@@ -244,6 +245,20 @@ impl<S: Slots> Select<S> {
     }
 }
 
+/// What a wait for some clauses is noted as, of what those have said that said something.
+fn of_clauses(count: usize, notes: Vec<(String, Awaited)>) -> (String, Awaited) {
+    let is_all = notes.len() == count;
+    let (texts, awaited): (Vec<_>, Vec<_>) = notes.into_iter().unzip();
+    let colon = if texts.is_empty() { "" } else { ": " };
+    let text = format!("{count} clauses{colon}{}", texts.join(", "));
+    let awaited = if is_all {
+        Awaited::Any(awaited)
+    } else {
+        Awaited::Anything
+    };
+    (text, awaited)
+}
+
 impl<S> fmt::Debug for Select<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Select").finish_non_exhaustive()
@@ -285,11 +300,7 @@ impl<S: Slots> Future for Select<S> {
         let Some(winner) = winner else {
             let count = this.slots.count();
             if let Some(reason) = this.reason {
-                reason.note(|| {
-                    let notes = std::mem::take(this.notes).join(", ");
-                    let colon = if notes.is_empty() { "" } else { ": " };
-                    format!("{count} clauses{colon}{notes}")
-                });
+                reason.note_for(|| of_clauses(count, std::mem::take(this.notes)));
             }
             return Poll::Pending;
         };

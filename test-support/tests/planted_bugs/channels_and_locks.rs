@@ -18,9 +18,11 @@ fn wait_of<'a>(report: &'a str, name: &str) -> &'a str {
 fn waits(report: &str, name: &str, what: &str, made: u32, at: u32) {
     let wait = wait_of(report, name);
     let file = file!();
-    let what = format!("waits for {what} made at {file}:{made}:");
+    let what = format!("waits for {what}@");
+    let made = format!(" made at {file}:{made}:");
     let place = format!(" at {file}:{at}:");
     assert!(wait.starts_with(&what), "{what}: {report}");
+    assert!(wait.contains(&made), "{made}: {report}");
     let last = wait.rfind(" at ").map(|last| &wait[last..]);
     assert!(
         last.is_some_and(|last| last.starts_with(&place)),
