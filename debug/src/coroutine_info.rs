@@ -4,6 +4,7 @@ use std::fmt;
 
 use corox_core::{Job, JobState};
 
+use crate::awaited::{Awaited, HeldLock};
 use crate::stack_frame::StackFrame;
 
 /// What a live coroutine was seen to do; made by [`DebugProbes::dump_coroutines_info`](crate::DebugProbes::dump_coroutines_info).
@@ -53,6 +54,10 @@ pub struct CoroutineInfo {
     pub last_observed: Vec<Vec<StackFrame>>,
     /// Whether `last_observed` is over: the coroutine has gone on since.
     pub last_observed_is_over: bool,
+    /// What it waits for at this moment, as far as is known: for jobs, locks and channels who or which.
+    pub awaits: Vec<Awaited>,
+    /// The locks that it holds.
+    pub holds: Vec<HeldLock>,
     /// Who has launched it, the innermost first; empty unless
     /// [`set_creation_stacks`](crate::DebugProbes::set_creation_stacks) was called before.
     pub creation_stack: Vec<StackFrame>,

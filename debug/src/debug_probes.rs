@@ -11,6 +11,7 @@ use corox_core::{CoroutineScope, Job, with_timeout_or_none};
 use parking_lot::Mutex;
 
 use crate::coroutine_info::CoroutineInfo;
+use crate::deadlock::Deadlock;
 use crate::dump_text::dump_text;
 use crate::job_tree::job_tree;
 use crate::not_installed::NotInstalled;
@@ -263,6 +264,8 @@ impl DebugProbes {
 
     /// The live coroutines as a text: each with its state, and from where it waits, the suspension point first.
     ///
+    /// Of a lock it says who holds it, and at the end of the dump it names [deadlocks](DebugProbes::deadlocks).
+    ///
     /// It may be called anywhere, also inside coroutines, destructors and panic hooks. Where the thread may block, it first has
     /// the coroutines tell their stacks, as [`capture_stacks`](DebugProbes::capture_stacks) does, and waits up to 200 ms for
     /// that; elsewhere it shows the stacks that were told last.
@@ -290,7 +293,56 @@ impl DebugProbes {
     pub fn dump_coroutines() -> Result<String, NotInstalled> {
         checked("dump_coroutines")?;
         ask_if_allowed();
-        Ok(dump_text(&current(), SystemTime::now()))
+        Ok(dump_text(&current(), &deadlocks(), SystemTime::now()))
+    }
+
+    /// The coroutines of this moment that wait for one another, so that none of them can go on: for locks that others of them hold,
+    /// for jobs and for children. Empty if there are none.
+    ///
+    /// It takes for a deadlock what only a cancellation or a failure can end, and only what is certain:
+    ///
+    /// - A coroutine that waits for several things at once, as in a select, is in one only if none of them can come.
+    /// - A wait that has a limit of time around it, or that a channel, a clock or a device ends, is in none.
+    /// - A lock has a holder while the probes know one: who has taken it in a coroutine, after they were installed. A guard without
+    ///   a lifetime may be given to another coroutine; such a lock is said to be *taken by* the one that has locked it, and is in
+    ///   no deadlock. Neither is one that was left locked without a guard.
+    /// - Futures of other libraries are not seen. In a `tokio::select!` of a lock and a timer of tokio, only the lock is.
+    ///
+    /// Kotlin: no counterpart.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInstalled`].
+    ///
+    /// ```
+    /// use corox_core::{coroutine_scope, run_blocking, yield_now};
+    /// use corox_debug::DebugProbes;
+    /// use corox_sync::Mutex;
+    /// use std::sync::Arc;
+    ///
+    /// DebugProbes::with_probes(|| run_blocking(async |scope| {
+    ///     let parent = scope.launch(async {
+    ///         let mutex = Arc::new(Mutex::new(1));
+    ///         let _guard = mutex.lock().await;
+    ///         // The scope waits for the child, and the child for the guard.
+    ///         let _ = coroutine_scope(async |scope| {
+    ///             let mutex = mutex.clone();
+    ///             scope.launch(async move { *mutex.lock().await += 1 });
+    ///             Ok(())
+    ///         }).await;
+    ///     });
+    ///     yield_now().await;
+    ///     yield_now().await;
+    ///     let deadlocks = DebugProbes::deadlocks()?;
+    ///     assert_eq!((deadlocks.len(), deadlocks[0].members.len()), (1, 2));
+    ///     assert!(deadlocks[0].to_string().contains(" waits for its child \""));
+    ///     parent.cancel();
+    ///     Ok(())
+    /// })).unwrap();
+    /// ```
+    pub fn deadlocks() -> Result<Vec<Deadlock>, NotInstalled> {
+        checked("deadlocks")?;
+        Ok(deadlocks())
     }
 
     /// The tree of `job` and what is below it: a line each, with a tab for each level. Scopes inside coroutines have no line.
@@ -409,6 +461,11 @@ fn current() -> Vec<CoroutineInfo> {
         merged: MERGED.load(Ordering::Relaxed),
         stacks: true,
     })
+}
+
+fn deadlocks() -> Vec<Deadlock> {
+    let known = protocol::deadlocks();
+    known.into_iter().map(Deadlock::new).collect()
 }
 
 fn tree(job: &Job) -> String {

@@ -4,8 +4,13 @@ use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::coroutine_info::{CoroutineInfo, CoroutineState};
+use crate::deadlock::Deadlock;
 
-pub(crate) fn dump_text(infos: &[CoroutineInfo], now: SystemTime) -> String {
+pub(crate) fn dump_text(
+    infos: &[CoroutineInfo],
+    deadlocks: &[Deadlock],
+    now: SystemTime,
+) -> String {
     let mut text = format!("Coroutines dump {}\n", timestamp(now));
     for info in infos {
         let _ = write!(
@@ -41,6 +46,12 @@ pub(crate) fn dump_text(infos: &[CoroutineInfo], now: SystemTime) -> String {
         for line in &info.creation_stack {
             let _ = writeln!(text, "\tat {line}");
         }
+    }
+    if !deadlocks.is_empty() {
+        text.push('\n');
+    }
+    for deadlock in deadlocks {
+        let _ = writeln!(text, "{deadlock}");
     }
     text
 }
@@ -100,7 +111,7 @@ mod tests {
     #[test]
     fn a_dump_of_nothing_is_the_header() {
         assert_eq!(
-            dump_text(&[], UNIX_EPOCH),
+            dump_text(&[], &[], UNIX_EPOCH),
             "Coroutines dump 1970-01-01 00:00:00 UTC\n"
         );
     }

@@ -8,6 +8,8 @@
 //!   gets [`NotInstalled`].
 //! - *All coroutines*: [`DebugProbes::dump_coroutines`] as a text, [`DebugProbes::dump_coroutines_info`] as values: a
 //!   [`CoroutineInfo`] each, with its [`CoroutineState`] and lines of the kind [`StackFrame`].
+//! - *Who waits for whom*: [`DebugProbes::deadlocks`] finds each [`Deadlock`], with a [`DeadlockMember`] for each coroutine in it.
+//!   An [`Awaited`] is what a coroutine waits for, a [`HeldLock`] what it has taken.
 //! - *A part of the tree*: [`DebugProbes::job_to_string`], [`DebugProbes::print_job`], [`DebugProbes::print_scope`].
 //! - *Stacks*: [`DebugProbes::capture_stacks`] has suspended coroutines say in which functions they wait;
 //!   [`DebugProbes::set_creation_stacks`] keeps who has launched them; [`DebugProbes::set_sanitized_stacks`] says how much of
@@ -19,8 +21,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod awaited;
 mod coroutine_info;
 mod coroutines_timeout;
+mod deadlock;
 mod debug_probes;
 mod dump_text;
 mod job_tree;
@@ -30,8 +34,10 @@ mod stack;
 mod stack_frame;
 mod traces;
 
+pub use awaited::{Awaited, HeldLock};
 pub use coroutine_info::{CoroutineInfo, CoroutineState};
 pub use coroutines_timeout::CoroutinesTimeout;
+pub use deadlock::{Deadlock, DeadlockMember};
 pub use debug_probes::DebugProbes;
 pub use not_installed::NotInstalled;
 pub use stack_frame::StackFrame;

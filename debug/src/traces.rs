@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
 
-use corox_core::probe_protocol::{Known, KnownWait, Stack, known};
+use corox_core::probe_protocol::{Known, KnownWait, Stack, known, short_name};
 
+use crate::awaited::{Awaited, HeldLock};
 use crate::coroutine_info::{CoroutineInfo, CoroutineState};
 use crate::sanitized::{is_of_a_library, sanitize};
 use crate::stack;
@@ -111,7 +112,11 @@ impl Jobs {
             CoroutineState::Created
         };
         let mut last_observed = Vec::new();
-        for part in parts {
+        let mut awaits = Vec::new();
+        for part in parts.clone() {
+            let named = |token| self.get(Some(token)).map(|job| short_name(&job.job));
+            let waits = part.waits.iter().map(|wait| Awaited::of(wait, named));
+            awaits.extend(waits);
             let waits = part.waits.iter().filter(|wait| !self.goes_on(part, wait));
             last_observed.extend(waits.map(|wait| self.trace(part, wait)));
         }
@@ -122,6 +127,10 @@ impl Jobs {
                 last_observed.push(self.trace(listed, wait));
             }
         }
+        let holds = parts.flat_map(|part| {
+            let own = part.holds.iter();
+            own.map(|hold| HeldLock::new(hold, Some(short_name(&part.job))))
+        });
         CoroutineInfo {
             id: listed.job.id(),
             name: listed.job.name(),
@@ -133,6 +142,8 @@ impl Jobs {
             launched: launched(listed),
             last_observed,
             last_observed_is_over,
+            awaits,
+            holds: holds.collect(),
             creation_stack: self.read(listed.creation.as_ref(), stack::Of::Launch),
             job: listed.job.clone(),
         }

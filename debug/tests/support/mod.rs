@@ -60,7 +60,7 @@ pub(crate) fn plain(text: &str, file: &str, first: u32) -> String {
 }
 
 /// Without each `mark` and the hexadecimal digits after it.
-fn without(text: &str, mark: char) -> String {
+pub(crate) fn without(text: &str, mark: char) -> String {
     let mut parts = text.split(mark);
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
