@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use corox_scheduler::{Dispatcher, Home, Sleep, now};
@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::error::Error;
 use crate::frame;
+use crate::probe::{Reason, WaitReason, is_installed};
 use crate::time::whole_millis;
 use crate::timeout::describe;
 
@@ -25,6 +26,8 @@ pin_project! {
         #[pin]
         sleep: Option<Sleep>,
         fires: Option<Instant>,
+        // Of the probes, while the deadline is waited for.
+        note: Option<Box<WaitReason>>,
     }
 }
 
@@ -37,6 +40,7 @@ impl Timer {
             deadline: None,
             sleep: None,
             fires: None,
+            note: None,
         }
     }
 
@@ -61,6 +65,7 @@ impl Timer {
     pub fn clear(self: Pin<&mut Self>) {
         let mut this = self.project();
         *this.deadline = None;
+        *this.note = None;
         if this.fires.take().is_some() {
             this.sleep.set(None);
         }
@@ -72,19 +77,31 @@ impl Timer {
         self.deadline
     }
 
-    /// Waits for the deadline, which it then takes away; for ever without one.
-    pub fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the deadline, which it then takes away; for ever without one. Dumps show the wait as one of `what` at `location`.
+    pub fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        what: &'static Reason,
+        location: &'static Location<'static>,
+    ) -> Poll<()> {
         let mut this = self.project();
         let Some(deadline) = *this.deadline else {
+            *this.note = None;
             return Poll::Pending;
         };
         loop {
             match this.sleep.as_mut().as_pin_mut() {
                 Some(sleep) if this.fires.is_some_and(|fires| fires <= deadline) => {
-                    ready!(sleep.poll(cx));
+                    if sleep.poll(cx).is_pending() {
+                        if is_installed() {
+                            note_wait(this.note, what, location);
+                        }
+                        return Poll::Pending;
+                    }
                     this.sleep.set(None);
                     if this.fires.take() == Some(deadline) {
                         *this.deadline = None;
+                        *this.note = None;
                         return Poll::Ready(());
                     }
                 }
@@ -108,6 +125,16 @@ impl Timer {
         let message = describe(duration, name.as_deref(), dispatcher);
         Error::timed_out(Error::timeout(message, location), location)
     }
+}
+
+#[cold]
+fn note_wait(
+    note: &mut Option<Box<WaitReason>>,
+    what: &'static Reason,
+    location: &'static Location<'static>,
+) {
+    let new = || Box::new(WaitReason::at(what, location));
+    note.get_or_insert_with(new).note(String::new);
 }
 
 /// As of [`delay`](crate::delay).

@@ -16,7 +16,7 @@ use corox_flow::{
     Flow, MutableSharedFlow, MutableStateFlow, SharingStarted, callback_flow, channel_flow, flow,
     flow_of, prelude::*,
 };
-use corox_test::run_test;
+use corox_test::{TestScope, run_test};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -91,6 +91,60 @@ fn flow_on_is_told_at_its_call() {
     let line = line!() - 1;
     let dump = dump_of_collecting(swapped);
     check_lines(&dump, line, 1);
+}
+
+/// Operators that wait for the clock say so, beside what their source waits for.
+#[test]
+fn what_waits_for_the_clock_is_told_at_its_call() {
+    const CHUNKED: &str = "chunked_within";
+    fn seen(flow: impl Flow<Item: Send> + Send + 'static) -> String {
+        dump_of_collecting(flow)
+    }
+    let one = || {
+        flow(async |emitter| {
+            emitter.emit(1).await;
+            pending::<()>().await
+        })
+    };
+    let hour = Duration::from_secs(3600);
+    let dumps = [
+        ("debounce", line!(), seen(one().debounce(hour))),
+        ("debounce", line!(), seen(one().debounce_by(move |_| hour))),
+        ("sample", line!(), seen(one().sample(hour))),
+        ("timeout", line!(), seen(one().timeout(hour))),
+        (CHUNKED, line!(), seen(one().chunked_within(2, hour))),
+    ];
+    for (what, line, dump) in dumps {
+        let wait = format!("waits for {what} at {}:{line}:", file!());
+        assert!(dump.contains(&wait), "expected {wait}\n{dump}");
+    }
+}
+
+#[test]
+fn a_clock_is_not_waited_for_while_an_item_is_processed() {
+    run_test(async |t: TestScope| {
+        let waits_of = |job: &Job| -> Vec<&str> {
+            probe::waits_of(job).iter().map(|wait| wait.what).collect()
+        };
+        let (go, wait) = Channel::<()>::new(0).split();
+        let slow = flow(async |emitter| {
+            delay(ms(1)).await;
+            emitter.emit(1).await;
+            pending::<()>().await
+        });
+        let flow = slow.timeout(ms(100)).debounce(ms(10)).sample(ms(20));
+        let job = t.launch(async move { flow.collect(async |_| Ok(wait.receive().await?)).await });
+        t.advance_time_by(ms(5)).await;
+        let mut waits = waits_of(&job);
+        waits.sort_unstable();
+        assert_eq!(waits, ["debounce", "sample", "timeout"]);
+        t.advance_time_by(ms(16)).await;
+        assert_eq!(waits_of(&job).last(), Some(&"receive"));
+        assert!(!waits_of(&job).contains(&"debounce"));
+        assert!(!waits_of(&job).contains(&"sample"));
+        drop(go);
+        job.cancel();
+    });
 }
 
 /// A source that is ahead waits for room, and what it says then is forgotten when there is some.

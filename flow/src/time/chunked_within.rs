@@ -1,11 +1,13 @@
 //! Lists of items, by number and time.
 
 use std::ops::ControlFlow;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use corox_core::Result;
+use corox_core::probe::Reason;
 use corox_core::timer_protocol::Timer;
 use pin_project_lite::pin_project;
 
@@ -19,6 +21,7 @@ pin_project! {
         upstream: Option<S>,
         size: usize,
         duration: Duration,
+        location: &'static Location<'static>,
         chunk: Vec<S::Item>,
         // What the upstream has ended with, perhaps while a list was processed.
         ended: Result<()>,
@@ -30,11 +33,17 @@ pin_project! {
 }
 
 impl<S: Flow> ChunkedWithin<S> {
-    pub(super) fn new(upstream: S, size: usize, duration: Duration) -> Self {
+    pub(super) fn new(
+        upstream: S,
+        size: usize,
+        duration: Duration,
+        location: &'static Location<'static>,
+    ) -> Self {
         ChunkedWithin {
             upstream: Some(upstream),
             size,
             duration,
+            location,
             chunk: Vec::new(),
             ended: Ok(()),
             timer: Timer::idle(),
@@ -87,6 +96,7 @@ impl<S: Flow> Clone for ChunkedWithin<S> {
             upstream: self.upstream.clone(),
             size: self.size,
             duration: self.duration,
+            location: self.location,
             chunk: Vec::new(),
             ended: Ok(()),
             timer: Timer::idle(),
@@ -109,7 +119,8 @@ impl<S: Flow> Flow for ChunkedWithin<S> {
         let mut this = self.project();
         let complete = this.chunk.len() >= *this.size || this.upstream.is_none();
         if !complete {
-            ready!(this.timer.as_mut().poll(cx));
+            let what = &Reason("chunked_within");
+            ready!(this.timer.as_mut().poll(cx, what, this.location));
         }
         this.timer.clear();
         if this.chunk.is_empty() {

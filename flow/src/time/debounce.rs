@@ -1,11 +1,13 @@
 //! Items after which there is a pause.
 
 use std::ops::ControlFlow;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use corox_core::Result;
+use corox_core::probe::Reason;
 use corox_core::timer_protocol::Timer;
 use pin_project_lite::pin_project;
 
@@ -18,6 +20,7 @@ pin_project! {
         #[pin]
         upstream: Option<S>,
         duration: F,
+        location: &'static Location<'static>,
         latest: Option<S::Item>,
         // When `latest` is given, if there is one.
         #[pin]
@@ -26,10 +29,11 @@ pin_project! {
 }
 
 impl<S: Flow, F> Debounce<S, F> {
-    pub(super) fn new(upstream: S, duration: F) -> Self {
+    pub(super) fn new(upstream: S, duration: F, location: &'static Location<'static>) -> Self {
         Debounce {
             upstream: Some(upstream),
             duration,
+            location,
             latest: None,
             timer: Timer::idle(),
         }
@@ -46,6 +50,7 @@ impl<S: Flow, F: Clone> Clone for Debounce<S, F> {
         Debounce {
             upstream: self.upstream.clone(),
             duration: self.duration.clone(),
+            location: self.location,
             latest: None,
             timer: Timer::idle(),
         }
@@ -106,7 +111,7 @@ where
         if let Some(duration) = newer {
             this.timer.as_mut().set_after(duration);
         }
-        ready!(this.timer.poll(cx));
+        ready!(this.timer.poll(cx, &Reason("debounce"), this.location));
         match latest.take() {
             Some(item) => Poll::Ready(Ok(Some(item))),
             None => Poll::Pending,

@@ -67,8 +67,9 @@ pub trait FlowTime: Flow + Sized {
     ///     Ok(())
     /// }).unwrap();
     /// ```
+    #[track_caller]
     fn debounce(self, duration: Duration) -> impl Flow<Item = Self::Item> {
-        Debounce::new(self, always(duration))
+        Debounce::new(self, always(duration), Location::caller())
     }
 
     /// [`debounce`](FlowTime::debounce) for a time that depends on the item. An item with zero is passed on at once, in place
@@ -89,11 +90,12 @@ pub trait FlowTime: Flow + Sized {
     /// }).unwrap();
     /// ```
     #[doc(alias = "debounce")]
+    #[track_caller]
     fn debounce_by<F>(self, duration: F) -> impl Flow<Item = Self::Item>
     where
         F: FnMut(&Self::Item) -> Duration + Clone,
     {
-        Debounce::new(self, duration)
+        Debounce::new(self, duration, Location::caller())
     }
 
     /// At each tick the newest item, if one has come since the last tick. The ticks are `period` apart, from the start on.
@@ -130,7 +132,7 @@ pub trait FlowTime: Flow + Sized {
             "sample(0): there is no tick of zero. To keep the newest item while one is processed use `conflate()`, to pass all on \
              leave `sample` out"
         );
-        Sample::new(self, period)
+        Sample::new(self, period, Location::caller())
     }
 
     /// Fails if no item and no end comes for `duration`: from the start on, and after each item.
@@ -200,7 +202,7 @@ pub trait FlowTime: Flow + Sized {
             "chunked_within(0, ..): a list of no items would never be full. Give the most items that a list may have, `usize::MAX` for \
              lists by time alone"
         );
-        ChunkedWithin::new(self, size, duration)
+        ChunkedWithin::new(self, size, duration, Location::caller())
     }
 
     /// An item, and then none for `duration`: those that come in this time are left out.

@@ -1,11 +1,13 @@
 //! The newest item at each tick.
 
 use std::ops::ControlFlow;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use corox_core::Result;
+use corox_core::probe::Reason;
 use corox_core::timer_protocol::Timer;
 use pin_project_lite::pin_project;
 
@@ -18,6 +20,7 @@ pin_project! {
         #[pin]
         upstream: Option<S>,
         period: Duration,
+        location: &'static Location<'static>,
         latest: Option<S::Item>,
         // What the upstream has ended with, perhaps while an item was processed.
         ended: Result<()>,
@@ -29,10 +32,11 @@ pin_project! {
 }
 
 impl<S: Flow> Sample<S> {
-    pub(super) fn new(upstream: S, period: Duration) -> Self {
+    pub(super) fn new(upstream: S, period: Duration, location: &'static Location<'static>) -> Self {
         Sample {
             upstream: Some(upstream),
             period,
+            location,
             latest: None,
             ended: Ok(()),
             timer: Timer::idle(),
@@ -75,6 +79,7 @@ impl<S: Flow> Clone for Sample<S> {
         Sample {
             upstream: self.upstream.clone(),
             period: self.period,
+            location: self.location,
             latest: None,
             ended: Ok(()),
             timer: Timer::idle(),
@@ -108,7 +113,8 @@ impl<S: Flow> Flow for Sample<S> {
         }
         loop {
             let tick = this.timer.deadline();
-            ready!(this.timer.as_mut().poll(cx));
+            let what = &Reason("sample");
+            ready!(this.timer.as_mut().poll(cx, what, this.location));
             let now = this.timer.as_mut().now();
             let next = tick.and_then(|tick| tick_after(tick, now, *this.period));
             this.timer.as_mut().set_at(next);

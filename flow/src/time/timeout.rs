@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use corox_core::Result;
+use corox_core::probe::Reason;
 use corox_core::timer_protocol::Timer;
 use pin_project_lite::pin_project;
 
@@ -49,7 +50,8 @@ impl<S> Timeout<S> {
             *this.waits = true;
             this.timer.as_mut().set_after(*this.duration);
         }
-        ready!(this.timer.as_mut().poll(cx));
+        let what = &Reason("timeout");
+        ready!(this.timer.as_mut().poll(cx, what, this.location));
         let error = this.timer.timed_out(*this.duration, this.location);
         because(Some(&error), || this.upstream.set(None));
         Poll::Ready(Err(error))
