@@ -513,3 +513,5 @@ dispatcher_plus!(
     NonCancellable,
     {C: LocalCell} ThreadLocalElement<C>,
 );
+#[cfg(feature = "tracing")]
+dispatcher_plus!(crate::tracing_context::TracingContext);

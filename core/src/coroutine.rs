@@ -22,6 +22,7 @@ use crate::frame::FrameRef;
 use crate::job::Polled;
 use crate::job::{Attached, Job, JobCell, Kind, Slot};
 use crate::job_context::JobContext;
+use crate::trace;
 
 /// When and where the body of a new coroutine begins to run.
 ///
@@ -412,6 +413,7 @@ fn begin(job: &Job, task: Task, start: CoroutineStart) {
         CoroutineStart::Default | CoroutineStart::Atomic => job.dispatch_first(task),
         CoroutineStart::Undispatched => task.run(),
         CoroutineStart::Lazy => {
+            trace::created(job);
             let refused = {
                 let mut inner = job.core().inner.lock();
                 if job.core().flags.any(crate::job::STARTED) {

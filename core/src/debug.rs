@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::frame;
 use crate::job::{Job, Kind};
-use crate::probe;
+use crate::{probe, trace};
 
 const UNKNOWN: u8 = 0;
 const OFF: u8 = 1;
@@ -67,14 +67,19 @@ pub fn set_debug_mode(on: bool) {
 /// for a body-less job.
 #[inline]
 pub(crate) fn id_for(kind: Kind, parent: Option<&Job>) -> u64 {
-    if MODE.load(Ordering::Relaxed) == OFF && !probe::is_installed() {
+    if MODE.load(Ordering::Relaxed) == OFF && !is_asked_for() {
         return 0;
     }
     id_by_mode(kind, parent)
 }
 
+/// Whether somebody tells of coroutines by their numbers.
+fn is_asked_for() -> bool {
+    probe::is_installed() || trace::numbers_are_wanted()
+}
+
 fn id_by_mode(kind: Kind, parent: Option<&Job>) -> u64 {
-    if !debug_mode() && !probe::is_installed() || kind.is_body_less() {
+    if !debug_mode() && !is_asked_for() || kind.is_body_less() {
         return 0;
     }
     let owner = match kind {

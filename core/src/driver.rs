@@ -34,6 +34,7 @@ use pin_project_lite::pin_project;
 use crate::frame::{self, FrameRef};
 use crate::probe::Seen;
 use crate::shim::{AtomicBool, AtomicWaker};
+use crate::trace::JobSpan;
 
 pub(crate) type Payload = Box<dyn Any + Send>;
 
@@ -70,6 +71,8 @@ pin_project! {
         of_task: bool,
         // The context has elements that surround each slice.
         surrounded: bool,
+        // Entered while the body is polled or dropped.
+        span: JobSpan,
         gate: Option<Arc<Gate>>,
         #[pin]
         body: Option<F>,
@@ -131,6 +134,7 @@ impl<F: Future> Driver<F> {
     pub(crate) fn new(frame: FrameRef, body: F) -> Self {
         Driver {
             surrounded: frame.job().context().elements.is_some(),
+            span: JobSpan::of_frame(&frame),
             frame: Some(frame),
             of_task: false,
             ..Driver::of_task(false, body)
@@ -144,6 +148,7 @@ impl<F: Future> Driver<F> {
             frame: None,
             polled: false,
             of_task: true,
+            span: JobSpan::none(),
             gate: None,
             body: Some(body),
         }
@@ -151,6 +156,7 @@ impl<F: Future> Driver<F> {
 
     /// Before the first poll of a driver made by `of_task`.
     pub(crate) fn set_frame(&mut self, frame: FrameRef) {
+        self.span = JobSpan::of_frame(&frame);
         self.frame = Some(frame);
     }
 
@@ -177,8 +183,13 @@ impl<F: Future> Driver<F> {
     }
 
     /// Drives the body; `Ready` once, when it has ended and is gone.
-    pub(crate) fn poll_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
+    pub(crate) fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let _seen = Seen::new(|| (self.frame(), self.polled));
+        let span = self.span.clone();
+        span.poll(self.polled, || self.poll_in_span(cx))
+    }
+
+    fn poll_in_span(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         loop {
             let cancelled = self.frame().job().is_cancelled();
             let round = if cancelled {
@@ -326,12 +337,15 @@ impl<F: Future> Driver<F> {
 
     /// The body has gone, and nothing is to be told about it any more.
     fn let_go(self: Pin<&mut Self>) {
-        *self.project().gate = None;
+        let this = self.project();
+        *this.gate = None;
+        *this.span = JobSpan::none();
     }
 
     /// The driver's owner is dropped before the body ended: drops the body now.
     pub(crate) fn abandon(self: Pin<&mut Self>) -> Option<Payload> {
-        self.drop_body::<()>().guard_panic
+        let span = self.span.clone();
+        span.inside(|| self.drop_body::<()>().guard_panic)
     }
 }
 

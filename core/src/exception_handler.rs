@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use crate::error::Error;
 use crate::harness;
 use crate::job::Job;
+use crate::trace;
 
 type Callback = dyn Fn(&Job, &Error) + Send + Sync;
 
@@ -113,6 +114,10 @@ pub fn add_uncaught_handler(handler: ExceptionHandler) -> UncaughtHandlerGuard {
 /// Hands a failure that nobody took to the handler of `job`'s context, or to the process-wide ones, or to the fallback
 /// (J-26 to J-28). Never panics.
 pub(crate) fn report_uncaught(job: &Job, error: &Error) {
+    trace::inside(job, || report(job, error));
+}
+
+fn report(job: &Job, error: &Error) {
     if let Some(handler) = &job.context().handler {
         call(handler, job, error);
         return;

@@ -102,6 +102,9 @@ mod thread_local_element;
 mod time;
 mod timeout;
 mod timer;
+mod trace;
+#[cfg(feature = "tracing")]
+mod tracing_context;
 mod waiters;
 mod with_context;
 
@@ -225,4 +228,7 @@ pub use suspend_cancellable::suspend_cancellable;
 pub use thread_local_element::{LocalCell, LocalKeyExt, ThreadLocalElement};
 pub use time::{Delay, delay};
 pub use timeout::{with_timeout, with_timeout_or_none};
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use tracing_context::TracingContext;
 pub use with_context::with_context;

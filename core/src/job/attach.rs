@@ -11,6 +11,7 @@ use crate::debug;
 use crate::error::Error;
 use crate::job_context::JobContext;
 use crate::probe;
+use crate::trace::JobSpan;
 
 /// What became of a new job.
 pub(crate) enum Attached {
@@ -29,14 +30,10 @@ impl<S: Slot> JobCell<S> {
         parent: Option<&Job>,
         location: &'static Location<'static>,
     ) -> (Arc<JobCell<S>>, Attached) {
+        let id = debug::id_for(kind, parent);
+        let span = JobSpan::of_new(kind, id, &context, parent, location);
         let cell = Arc::new(JobCell {
-            core: JobCore::new(
-                kind,
-                debug::id_for(kind, parent),
-                context,
-                parent.cloned(),
-                location,
-            ),
+            core: JobCore::new(kind, id, context, parent.cloned(), location, span),
             slot,
         });
         let job = Job(cell.clone());

@@ -8,6 +8,7 @@ use super::on_completion::OnEnd;
 use super::state::{CANCELLING, FINAL, SEALED, STARTED};
 use crate::error::Error;
 use crate::frame::{FrameRef, announce_cancellation};
+use crate::trace;
 use corox_scheduler::Task;
 use std::sync::Arc;
 
@@ -109,6 +110,7 @@ impl Job {
             Offered::Noted => return Some(false),
             Offered::Unstarted(task) => {
                 announce_cancellation();
+                trace::cancelling(self, &cause);
                 drop(task);
                 return Some(true);
             }
@@ -117,6 +119,7 @@ impl Job {
         announce_cancellation();
         // Whether jobs were cancelled since.
         let mut more = false;
+        trace::cancelling(self, &cause);
         let below = self.cause_for_children(cause.clone());
         // Each level is an iterator, so that what was registered between two children is told between them.
         let mut stack = vec![(self.clone(), begun.into_iter())];
@@ -152,10 +155,12 @@ impl Job {
                     Offered::Refused | Offered::Noted => {}
                     Offered::Unstarted(task) => {
                         announce_cancellation();
+                        trace::cancelling(&child, &below);
                         drop(task);
                     }
                     Offered::Begins(told) => {
                         more = true;
+                        trace::cancelling(&child, &below);
                         stack.push((child, told.into_iter()));
                     }
                 },

@@ -19,6 +19,7 @@ use crate::node_list::{Key, NodeList};
 use crate::probe;
 use crate::select::Ticket;
 use crate::shim::{AtomicU32, AtomicU64, AtomicWaker, Mutex};
+use crate::trace::JobSpan;
 
 /// The result of a job, in the job's own allocation, and by what its body is woken: `()` or a
 /// [`ResultSlot`](crate::deferred::ResultSlot), alone or in a coroutine's cell, or [`Polled`].
@@ -275,6 +276,8 @@ pub(crate) struct Inner {
     pub(crate) nodes: NodeList<Node>,
     /// What the job was cancelled with or failed with first; after [`SEALED`](super::state::SEALED) the final cause.
     pub(crate) root: Option<Error>,
+    /// The span of the coroutine, until the final state.
+    pub(crate) span: JobSpan,
     /// What hardly any job has; one word in all others.
     pub(crate) rare: Option<Box<Rare>>,
 }
@@ -349,6 +352,7 @@ impl JobCore {
         context: JobContext,
         parent: Option<Job>,
         location: &'static Location<'static>,
+        span: JobSpan,
     ) -> JobCore {
         JobCore {
             inner: Mutex::new(Inner {
@@ -356,6 +360,7 @@ impl JobCore {
                 ended: 0,
                 nodes: NodeList::new(),
                 root: None,
+                span,
                 rare: None,
             }),
             location,

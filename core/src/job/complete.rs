@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::exception_handler::report_uncaught;
 use crate::node_list::NodeList;
 use crate::probe;
+use crate::trace::{self, JobSpan};
 
 /// What came of counting down.
 enum Counted {
@@ -30,6 +31,7 @@ enum Counted {
 struct Left {
     nodes: NodeList<Node>,
     parent: Option<Job>,
+    span: JobSpan,
 }
 
 impl Inner {
@@ -46,6 +48,7 @@ impl Inner {
         Left {
             nodes: std::mem::replace(&mut self.nodes, NodeList::new()),
             parent: self.parent.take(),
+            span: self.span.take(),
         }
     }
 }
@@ -67,6 +70,7 @@ impl Job {
 
     /// The body has ended, or was dropped; once for each job.
     pub(crate) fn end_body(&self) {
+        trace::completing(self);
         let counted = {
             let mut inner = self.core().inner.lock();
             debug_assert!(!self.core().flags.any(BODY_ENDED));
@@ -131,7 +135,7 @@ impl Job {
     }
 
     /// Whether this job may stay in the list of its parent for a while after its end, with all that it has. Nobody may wait for
-    /// that, or see when it goes: so it has no result and no elements of its own. And the parent has a body, with whose end it
+    /// that, or see when it goes: so it has no result, no elements of its own and no span. And the parent has a body, with whose end it
     /// ends: a parent that nobody completes would be kept by its children, and they by it.
     fn may_be_stacked(&self, inner: &Inner) -> bool {
         let core = self.core();
@@ -139,6 +143,7 @@ impl Job {
             return false;
         };
         inner.nodes.is_empty()
+            && inner.span.is_none()
             && !core.kind.is_polled_to_the_end()
             && !parent.kind.is_body_less()
             && core.context.ptr_eq(&parent.context)
@@ -211,9 +216,14 @@ impl Job {
                 Counted::Final(left) => left,
                 Counted::Sealed => job.finish(&job.freeze_cause()),
             };
-            let Left { nodes, parent } = left;
+            let Left {
+                nodes,
+                parent,
+                span,
+            } = left;
             let core = job.core();
             probe::forget(core);
+            trace::ended(job, span);
             if !nodes.is_empty() {
                 job.tell_the_end(nodes);
             }
