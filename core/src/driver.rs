@@ -71,8 +71,8 @@ pin_project! {
         of_task: bool,
         // The context has elements that surround each slice.
         surrounded: bool,
-        // Entered while the body is polled or dropped.
-        span: JobSpan,
+        // The job has a span, which is entered while the body is polled or dropped.
+        spanned: bool,
         gate: Option<Arc<Gate>>,
         #[pin]
         body: Option<F>,
@@ -134,7 +134,7 @@ impl<F: Future> Driver<F> {
     pub(crate) fn new(frame: FrameRef, body: F) -> Self {
         Driver {
             surrounded: frame.job().context().elements.is_some(),
-            span: JobSpan::of_frame(&frame),
+            spanned: JobSpan::is_of(&frame),
             frame: Some(frame),
             of_task: false,
             ..Driver::of_task(false, body)
@@ -148,7 +148,7 @@ impl<F: Future> Driver<F> {
             frame: None,
             polled: false,
             of_task: true,
-            span: JobSpan::none(),
+            spanned: false,
             gate: None,
             body: Some(body),
         }
@@ -156,7 +156,7 @@ impl<F: Future> Driver<F> {
 
     /// Before the first poll of a driver made by `of_task`.
     pub(crate) fn set_frame(&mut self, frame: FrameRef) {
-        self.span = JobSpan::of_frame(&frame);
+        self.spanned = JobSpan::is_of(&frame);
         self.frame = Some(frame);
     }
 
@@ -173,6 +173,14 @@ impl<F: Future> Driver<F> {
         frame_of(&self.frame)
     }
 
+    fn span(&self) -> JobSpan {
+        if self.spanned {
+            JobSpan::of_job(self.frame().job())
+        } else {
+            JobSpan::none()
+        }
+    }
+
     /// Whether the body has neither returned nor been dropped.
     pub(crate) fn has_body(&self) -> bool {
         self.body.is_some()
@@ -185,8 +193,8 @@ impl<F: Future> Driver<F> {
     /// Drives the body; `Ready` once, when it has ended and is gone.
     pub(crate) fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let _seen = Seen::new(|| (self.frame(), self.polled));
-        let span = self.span.clone();
-        span.poll(self.polled, || self.poll_in_span(cx))
+        let (span, began) = (self.span(), self.polled);
+        span.poll(began, || self.poll_in_span(cx))
     }
 
     fn poll_in_span(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
@@ -337,14 +345,12 @@ impl<F: Future> Driver<F> {
 
     /// The body has gone, and nothing is to be told about it any more.
     fn let_go(self: Pin<&mut Self>) {
-        let this = self.project();
-        *this.gate = None;
-        *this.span = JobSpan::none();
+        *self.project().gate = None;
     }
 
     /// The driver's owner is dropped before the body ended: drops the body now.
     pub(crate) fn abandon(self: Pin<&mut Self>) -> Option<Payload> {
-        let span = self.span.clone();
+        let span = self.span();
         span.inside(|| self.drop_body::<()>().guard_panic)
     }
 }

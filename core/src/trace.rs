@@ -3,11 +3,10 @@
 //! ```text
 //!   JobCell::attach ---- made here, in the span that is current ----> JobSpan of the job
 //!                                                                       |          |
-//!                          Driver::set_frame, Driver::new: a clone <----+          |
-//!                            entered by each poll and each drop of the body        |
-//!                            given up when the body has ended                      |
+//!        Driver::poll_end, abandon: entered while the body <------------+          |
+//!        is polled or dropped                                                      |
 //!                                                                                  |
-//!                          complete: taken out with the final state, and closed <--+
+//!        complete: taken out with the final state, and closed <--------------------+
 //! ```
 //!
 //! Subscribers are code of users: none is called while a lock is held, a panic of one ends where it was called, and what one launches

@@ -276,8 +276,6 @@ pub(crate) struct Inner {
     pub(crate) nodes: NodeList<Node>,
     /// What the job was cancelled with or failed with first; after [`SEALED`](super::state::SEALED) the final cause.
     pub(crate) root: Option<Error>,
-    /// The span of the coroutine, until the final state.
-    pub(crate) span: JobSpan,
     /// What hardly any job has; one word in all others.
     pub(crate) rare: Option<Box<Rare>>,
 }
@@ -288,9 +286,37 @@ pub(crate) struct Rare {
     pub(crate) later: Vec<Error>,
     /// The coroutine of a lazy job before its start.
     pub(crate) unstarted: Option<Task>,
+    /// Of the coroutine, until the final state.
+    pub(crate) span: JobSpan,
+}
+
+impl Rare {
+    fn with(span: JobSpan) -> Option<Box<Rare>> {
+        (!span.is_none()).then(|| {
+            Box::new(Rare {
+                span,
+                ..Rare::default()
+            })
+        })
+    }
 }
 
 impl Inner {
+    /// The span of the coroutine, if there is one.
+    pub(crate) fn span(&self) -> JobSpan {
+        match &self.rare {
+            None => JobSpan::none(),
+            Some(rare) => rare.span.clone(),
+        }
+    }
+
+    pub(crate) fn take_span(&mut self) -> JobSpan {
+        match &mut self.rare {
+            None => JobSpan::none(),
+            Some(rare) => rare.span.take(),
+        }
+    }
+
     /// Takes a child that has ended out of the list, if there is one.
     #[inline]
     pub(crate) fn take_ended(&mut self, tally: &Tally) -> Option<Ended> {
@@ -360,8 +386,7 @@ impl JobCore {
                 ended: 0,
                 nodes: NodeList::new(),
                 root: None,
-                span,
-                rare: None,
+                rare: Rare::with(span),
             }),
             location,
             context,

@@ -48,7 +48,7 @@ impl Inner {
         Left {
             nodes: std::mem::replace(&mut self.nodes, NodeList::new()),
             parent: self.parent.take(),
-            span: self.span.take(),
+            span: self.take_span(),
         }
     }
 }
@@ -143,7 +143,7 @@ impl Job {
             return false;
         };
         inner.nodes.is_empty()
-            && inner.span.is_none()
+            && inner.rare.as_ref().is_none_or(|rare| rare.span.is_none())
             && !core.kind.is_polled_to_the_end()
             && !parent.kind.is_body_less()
             && core.context.ptr_eq(&parent.context)

@@ -8,7 +8,7 @@ use crate::frame::FrameRef;
 use crate::job::{Job, Kind};
 use crate::job_context::JobContext;
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct JobSpan;
 
 impl JobSpan {
@@ -29,7 +29,12 @@ impl JobSpan {
     }
 
     #[inline(always)]
-    pub(crate) fn of_frame(_frame: &FrameRef) -> JobSpan {
+    pub(crate) fn is_of(_frame: &FrameRef) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn of_job(_job: &Job) -> JobSpan {
         JobSpan
     }
 

@@ -21,9 +21,8 @@ pub(super) const TARGET: &str = "corox::coroutine";
 /// How far up a parent with a span is looked for.
 const DEPTH: usize = 100;
 
-/// The span in which a job runs, if there is one. The job has it until it is final, and so does whoever drives its body, until that
-/// has ended.
-#[derive(Clone)]
+/// The span in which a job runs, if there is one. The job has it until it is final.
+#[derive(Clone, Default)]
 pub(crate) struct JobSpan(Option<Arc<Entry>>);
 
 struct Entry {
@@ -70,7 +69,7 @@ impl JobSpan {
         JobSpan(None)
     }
 
-    /// The span of a new job, if it is a coroutine, or a part of one with a task of its own.
+    /// The span of a new job, if it is a coroutine, or a part of one with a task or an element of its own.
     #[inline]
     pub(crate) fn of_new(
         kind: Kind,
@@ -85,31 +84,21 @@ impl JobSpan {
         tell(|| make(kind, id, context, parent, location)).unwrap_or(JobSpan(None))
     }
 
-    /// The span in which the body of a frame is polled. Called where that is about to begin.
+    /// Whether the body of the frame is polled inside of a span of its job. Asked when that is about to begin.
     #[inline]
-    pub(crate) fn of_frame(frame: &FrameRef) -> JobSpan {
-        // Sections are polled inside of their job.
-        let FrameRef::Root(job) = frame else {
-            return JobSpan(None);
-        };
-        let kind = job.core().kind;
-        if !is_on() {
-            JobSpan(None)
-        } else if kind.is_traced() {
-            JobSpan::of_job(job)
-        } else if kind == Kind::Undispatched {
-            // It is polled inside the coroutine around it, but for what `with_context` has changed.
-            match Around::by_element(job.context()) {
-                Some(Around::Given(span)) => JobSpan::new(span, false),
-                _ => JobSpan(None),
+    pub(crate) fn is_of(frame: &FrameRef) -> bool {
+        match frame {
+            FrameRef::Root(job) => {
+                is_on() && job.core().kind.is_traced() && !JobSpan::of_job(job).is_none()
             }
-        } else {
-            JobSpan(None)
+            // It is polled inside of its job.
+            FrameRef::Section(_) => false,
         }
     }
 
-    fn of_job(job: &Job) -> JobSpan {
-        job.core().inner.lock().span.clone()
+    /// The span of a job that is not final.
+    pub(crate) fn of_job(job: &Job) -> JobSpan {
+        job.core().inner.lock().span()
     }
 
     fn new(span: Span, is_own: bool) -> JobSpan {
@@ -183,9 +172,9 @@ impl Kind {
         !self.is_part() && !self.is_body_less()
     }
 
-    /// Has a span in its job.
+    /// May have a span in its job.
     fn is_traced(self) -> bool {
-        self.is_a_task() || self.is_a_coroutine()
+        self.is_a_coroutine() || matches!(self, Kind::Dispatched | Kind::Undispatched)
     }
 }
 
@@ -244,6 +233,13 @@ fn make(
     parent: Option<&Job>,
     location: &'static Location<'static>,
 ) -> JobSpan {
+    if kind == Kind::Undispatched {
+        // It is polled inside the coroutine around it, but for what `with_context` has changed.
+        return match Around::by_element(context) {
+            Some(Around::Given(span)) => JobSpan::new(span, false),
+            _ => JobSpan(None),
+        };
+    }
     let around = Around::new(context, parent);
     if kind.is_a_coroutine() {
         let name = context.name.as_ref().map(|name| name.as_str());

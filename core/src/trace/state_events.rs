@@ -31,7 +31,7 @@ fn wants_suspensions() -> bool {
 /// The span of a coroutine of which something is to be told.
 fn span_of(job: &Job) -> JobSpan {
     if wants_changes() && job.core().kind.is_a_coroutine() {
-        job.core().inner.lock().span.clone()
+        JobSpan::of_job(job)
     } else {
         JobSpan::none()
     }
