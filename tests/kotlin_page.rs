@@ -6,7 +6,7 @@ use std::path::Path;
 
 const PAGE: &str = include_str!("../docs/kotlin-to-corox.md");
 
-/// What kotlinx.coroutines 1.11 declares in its core, its test and its debug module.
+/// What kotlinx.coroutines 1.11 declares in its core, its test, its debug and its slf4j module.
 /// A name of two parts has a row with both, the second of them as the end of a name.
 const NAMES: &str = "
     Job Job.Key Job.parent Job.isActive Job.isCompleted Job.isCancelled Job.start Job.cancel Job.children Job.join
@@ -104,6 +104,8 @@ const NAMES: &str = "
     CoroutineInfo.context CoroutineInfo.state CoroutineInfo.job CoroutineInfo.creationStackTrace
     CoroutineInfo.lastObservedStackTrace State.CREATED State.RUNNING State.SUSPENDED CoroutinesBlockHoundIntegration
     CoroutinesTimeout CoroutinesTimeoutExtension
+
+    MDCContext MDCContext.contextMap
 ";
 
 /// Aliases without a row: the alias, the item, and why.

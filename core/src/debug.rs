@@ -17,6 +17,8 @@ static LAST_ID: AtomicU64 = AtomicU64::new(0);
 /// Whether coroutines get numbers: in builds with debug assertions, or as the environment variable `COROX_DEBUG` (`on`,
 /// `off`) or [`set_debug_mode`] say.
 ///
+/// They get them also while [probes](crate::probe) are installed and, with the feature `tracing`, while a subscriber wants spans of INFO.
+///
 /// Kotlin: the system property `kotlinx.coroutines.debug` (`DEBUG_PROPERTY_NAME`).
 ///
 /// ```

@@ -44,7 +44,7 @@
 //! - *From callbacks*: [`suspend_cancellable`] gives them a [`CancellableContinuation`] ([`ResumeError`]).
 //! - *Jobs by hand*: [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`].
 //! - *Looking inside*: [`probe`] lists what lives and what it waits for; [`debug_mode`], [`set_debug_mode`],
-//!   [`thread_label`].
+//!   [`thread_label`]. With the feature `tracing`, spans and events of `tracing`; `TracingContext` carries a span of yours.
 //! - *The pool*: its sizes ([`SchedulerConfig`], [`WORKERS_VARIABLE`], [`IO_PARALLELISM_VARIABLE`],
 //!   [`AlreadyConfigured`]) and its end ([`shutdown`], [`ShutdownTimedOut`]).
 //! - *A dispatcher of one's own*: [`Dispatch`] is given a [`Task`], or gives it back [`Rejected`]; it may have a

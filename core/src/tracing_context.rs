@@ -86,7 +86,7 @@ impl TracingContext {
     ///
     /// ```
     /// use corox_core::{TracingContext, run_blocking};
-    /// use tracing::info_span;
+    /// use tracing::{Span, info_span};
     /// # let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry());
     ///
     /// run_blocking(async |scope| {
@@ -94,6 +94,7 @@ impl TracingContext {
     ///         scope.with(TracingContext::root()).launch(async {
     ///             // As `coroutine{..}: filling` in the log.
     ///             tracing::info!("filling");
+    ///             assert_eq!(Span::current().metadata().unwrap().name(), "coroutine");
     ///         })
     ///     });
     ///     fills.join().await; // The span of the request has closed long ago.
@@ -127,6 +128,7 @@ impl TracingContext {
     /// }).unwrap();
     /// ```
     #[must_use]
+    #[doc(alias = "MDCContext.contextMap")]
     pub fn span(&self) -> &Span {
         &self.span
     }

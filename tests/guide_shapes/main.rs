@@ -6,6 +6,8 @@ mod composing;
 mod context;
 mod cookbook;
 mod debugging;
+#[cfg(feature = "tracing")]
+mod logging;
 mod parallel;
 mod testing;
 mod tutorial;

@@ -355,7 +355,7 @@ impl Job {
     }
 
     /// The number of the coroutine, from 1 in the order of creation; `None` unless it was made in
-    /// [debug mode](crate::debug_mode) or with probes installed.
+    /// [debug mode](crate::debug_mode), with probes installed or, with the feature `tracing`, for a subscriber that wants spans of INFO.
     ///
     /// Kotlin: the number behind the name of a coroutine in debug mode.
     ///
