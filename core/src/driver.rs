@@ -192,7 +192,7 @@ impl<F: Future> Driver<F> {
 
     /// Drives the body; `Ready` once, when it has ended and is gone.
     pub(crate) fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
-        let _seen = Seen::new(|| (self.frame(), self.polled));
+        let _seen = Seen::new(|| self.frame());
         let (span, began) = (self.span(), self.polled);
         span.poll(began, || self.poll_in_span(cx))
     }

@@ -52,6 +52,8 @@ pub(crate) use entered::{Entered, enter, with_current};
 pub(crate) struct Frame {
     /// Whether a holder was polled since the body's poll began.
     holder_polled: AtomicBool,
+    /// How often the body was polled while probes were installed, of which those take a carry. It lies where there was a gap.
+    pub(crate) polls: std::sync::atomic::AtomicU32,
     holders: Mutex<NodeList<FrameRef>>,
 }
 
@@ -59,6 +61,7 @@ impl Frame {
     pub(crate) fn new() -> Frame {
         Frame {
             holder_polled: AtomicBool::new(false),
+            polls: std::sync::atomic::AtomicU32::new(0),
             holders: Mutex::new(NodeList::new()),
         }
     }

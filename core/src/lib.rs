@@ -163,6 +163,7 @@ pub mod probe_protocol {
     pub use crate::probe::registry::{
         KeepCreationStacks, Stack, keep_creation_stacks, set_creation_stacks, set_take_stack,
     };
+    pub use crate::probe::running::{TimePolls, time_polls};
 }
 
 /// What the test harness of the project is made of; no part of the public interface.

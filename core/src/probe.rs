@@ -33,7 +33,7 @@ mod gates;
 pub(crate) mod holds;
 pub(crate) mod known;
 pub(crate) mod registry;
-mod running;
+pub(crate) mod running;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

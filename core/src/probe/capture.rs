@@ -104,7 +104,9 @@ pub fn ask_for_stacks() -> Arc<Asked> {
         let ticket = Ticket::new(&asked);
         let refused = match REGISTRY.lock().jobs.get_mut(&token) {
             // The others are polled inside of one of these, or have nothing to tell.
-            Some(entry) if entry.began && (entry.owner == token || core.kind.is_a_task()) => {
+            Some(entry)
+                if entry.polls(core) > 0 && (entry.owner == token || core.kind.is_a_task()) =>
+            {
                 entry.asked.push(ticket);
                 None
             }

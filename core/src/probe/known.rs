@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::WaitInfo;
 use super::awaited::Awaited;
@@ -9,7 +11,7 @@ use super::holds::{Hold, HoldKey, Which};
 use super::registry::{REGISTRY, Stack, Wait};
 use super::running::by_thread;
 use crate::debug::short_name;
-use crate::job::{BODY_ENDED, FINAL, Job, JobState};
+use crate::job::{BODY_ENDED, FINAL, Job, JobCell, JobState, Slot};
 
 /// A live job.
 #[derive(Debug)]
@@ -36,8 +38,16 @@ pub struct Known {
     pub body_ended: bool,
     /// Whether that was polled.
     pub began: bool,
+    /// How often that was polled, the poll that is going on included.
+    pub polls: u64,
+    /// How long the polls took that were timed and have ended; `None` if none was. See [`time_polls`](super::running::time_polls).
+    pub busy: Option<Duration>,
+    /// When it was made, if polls were timed then.
+    pub created: Option<Instant>,
     /// The thread that polls it now.
     pub thread: Option<String>,
+    /// When the poll that is going on has begun, if polls were timed then.
+    pub running_since: Option<Instant>,
     /// What it waits for.
     pub waits: Vec<KnownWait>,
     /// Of a coroutine and the scopes in it: the wait that has ended last.
@@ -167,6 +177,18 @@ fn known_hold(key: &HoldKey, hold: &Hold) -> KnownHold {
     }
 }
 
+/// What the registry has of a job.
+struct Noted {
+    token: u64,
+    job: Weak<JobCell<dyn Slot>>,
+    owner: u64,
+    carried: u64,
+    busy: Option<Duration>,
+    created: Option<Instant>,
+    last_wait: Option<KnownWait>,
+    creation: Option<Stack>,
+}
+
 /// The live jobs in the order of their creation.
 #[must_use]
 pub fn known() -> Vec<Known> {
@@ -175,17 +197,15 @@ pub fn known() -> Vec<Known> {
         let jobs: Vec<_> = registry
             .jobs
             .iter()
-            .map(|(token, entry)| {
-                let last = entry.last.as_ref().map(|wait| known_wait(0, wait));
-                let creation = entry.creation.clone();
-                (
-                    *token,
-                    entry.job.clone(),
-                    entry.owner,
-                    entry.began,
-                    last,
-                    creation,
-                )
+            .map(|(token, entry)| Noted {
+                token: *token,
+                job: entry.job.clone(),
+                owner: entry.owner,
+                carried: entry.carried,
+                busy: entry.busy,
+                created: entry.created,
+                last_wait: entry.last.as_ref().map(|wait| known_wait(0, wait)),
+                creation: entry.creation.clone(),
             })
             .collect();
         let waits: Vec<_> = registry
@@ -204,13 +224,14 @@ pub fn known() -> Vec<Known> {
     let mut running = by_thread();
     let mut waits = waits.into_iter().peekable();
     let mut known = Vec::with_capacity(jobs.len());
-    for (token, job, owner, began, last_wait, creation) in jobs {
+    for noted in jobs {
+        let token = noted.token;
         while waits.next_if(|(job, _)| *job < token).is_some() {}
         let mut own = Vec::new();
         while let Some((_, wait)) = waits.next_if(|(job, _)| *job == token) {
             own.push(wait);
         }
-        let Some(job) = Weak::upgrade(&job).map(Job) else {
+        let Some(job) = noted.job.upgrade().map(Job) else {
             continue;
         };
         let core = job.core();
@@ -218,22 +239,31 @@ pub fn known() -> Vec<Known> {
             // It has ended meanwhile (P-3).
             continue;
         }
+        let polls = noted.carried + u64::from(core.frame.polls.load(Ordering::Relaxed));
+        let (thread, running_since) = match running.remove(&token) {
+            Some(running) => (Some(running.thread), running.since),
+            None => (None, None),
+        };
         known.push(Known {
             description: job.to_string(),
             state: job.state(),
             token,
-            owner,
+            owner: noted.owner,
             parent: job.parent().map(|parent| parent.core().token()),
             builder: core.kind.builder(),
             is_task: core.kind.is_a_task() || !core.kind.is_part(),
             has_body: !core.kind.is_body_less(),
             body_ended: core.flags.any(BODY_ENDED),
-            began,
-            thread: running.remove(&token),
+            began: polls > 0,
+            polls,
+            busy: noted.busy,
+            created: noted.created,
+            thread,
+            running_since,
             waits: own,
-            last_wait,
+            last_wait: noted.last_wait,
             holds: Vec::new(),
-            creation,
+            creation: noted.creation,
             job,
         });
     }

@@ -6,13 +6,14 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::awaited::Awaited;
 use super::capture::Ticket;
 use super::holds::{Hold, HoldKey};
+use super::running::are_timed;
 use super::{Reason, WaitInfo, is_installed};
 use crate::job::{Job, JobCell, JobCore, Slot};
 
@@ -38,8 +39,12 @@ pub(super) struct Entry {
     pub(super) job: Weak<JobCell<dyn Slot>>,
     /// The coroutine that this scope is a part of, or the job itself.
     pub(super) owner: u64,
-    /// Whether the body was polled.
-    pub(super) began: bool,
+    /// The polls that the count of the job has lost by its carries.
+    pub(super) carried: u64,
+    /// When it was made, if polls were timed then.
+    pub(super) created: Option<Instant>,
+    /// How long the polls took that were timed and have ended.
+    pub(super) busy: Option<Duration>,
     /// Of a coroutine and the scopes inside it: the wait that has ended last.
     pub(super) last: Option<Wait>,
     pub(super) creation: Option<Stack>,
@@ -65,6 +70,13 @@ impl Wait {
             location: self.location,
             by_coroutines: self.by_coroutines,
         }
+    }
+}
+
+impl Entry {
+    /// How often `job`, which this is about, was polled.
+    pub(super) fn polls(&self, job: &JobCore) -> u64 {
+        self.carried + u64::from(job.frame.polls.load(Ordering::Relaxed))
     }
 }
 
@@ -146,6 +158,7 @@ fn register_slowly(job: &Job, parent: Option<&Job>) {
     } else {
         None
     };
+    let created = are_timed().then(Instant::now);
     let mut registry = REGISTRY.lock();
     // Asked again under the lock: the last guard clears the registry under it, and nobody would forget a job that came
     // after that.
@@ -154,7 +167,9 @@ fn register_slowly(job: &Job, parent: Option<&Job>) {
         let entry = Entry {
             job: Arc::downgrade(&job.0),
             owner: around.map_or(token, |around| around.owner),
-            began: false,
+            carried: 0,
+            created,
+            busy: None,
             last: None,
             creation,
             asked: Vec::new(),

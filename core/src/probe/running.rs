@@ -1,9 +1,10 @@
-//! Which coroutines run, and on which threads.
+//! Which coroutines run, on which threads and, on request, for how long.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -11,16 +12,30 @@ use super::capture;
 use super::is_installed;
 use super::registry::REGISTRY;
 use crate::frame::FrameRef;
+use crate::job::JobCore;
 
 /// How many polls inside one another a thread tells of. The ones further in are not seen to run.
 const DEEPEST: usize = 32;
 
+/// How often a thread is looked at anew that changes meanwhile.
+const LOOKS: usize = 16;
+
 /// What a thread polls, for others to see: written by that thread alone, and without a lock.
 struct Thread {
     name: String,
+    /// Odd while the rest changes.
+    version: AtomicUsize,
     depth: AtomicUsize,
-    /// Their tokens, the outermost first.
-    polled: [AtomicU64; DEEPEST],
+    /// The outermost first.
+    polled: [Polled; DEEPEST],
+}
+
+/// A poll.
+struct Polled {
+    /// That of the job.
+    token: AtomicU64,
+    /// When it began, in nanoseconds after [`base`]; 0 if polls were not timed.
+    since: AtomicU64,
 }
 
 static THREADS: Mutex<Vec<Weak<Thread>>> = Mutex::new(Vec::new());
@@ -36,14 +51,111 @@ impl Thread {
                 .name()
                 .unwrap_or("unnamed")
                 .to_owned(),
+            version: AtomicUsize::new(0),
             depth: AtomicUsize::new(0),
-            polled: [const { AtomicU64::new(0) }; DEEPEST],
+            polled: [const {
+                Polled {
+                    token: AtomicU64::new(0),
+                    since: AtomicU64::new(0),
+                }
+            }; DEEPEST],
         });
         let mut threads = THREADS.lock();
         threads.retain(|thread| thread.strong_count() > 0);
         threads.push(Arc::downgrade(&thread));
         thread
     }
+
+    /// By the thread itself: others see all of a change, or look again.
+    #[inline]
+    fn change(&self, change: impl FnOnce()) {
+        let version = self.version.load(Ordering::Relaxed);
+        self.version
+            .store(version.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        change();
+        self.version
+            .store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    /// By others; what was read may be mixed up if the thread changes all the time.
+    fn look<R>(&self, look: impl Fn() -> R) -> R {
+        for _ in 0..LOOKS {
+            let before = self.version.load(Ordering::Acquire);
+            let seen = look();
+            fence(Ordering::Acquire);
+            if before % 2 == 0 && self.version.load(Ordering::Relaxed) == before {
+                return seen;
+            }
+            std::hint::spin_loop();
+        }
+        look()
+    }
+
+    /// What it polls, the outermost first.
+    fn running(&self) -> Vec<(u64, Option<Instant>)> {
+        let polled = self.look(|| {
+            let depth = self.depth.load(Ordering::Relaxed).min(DEEPEST);
+            let polled = self.polled[..depth].iter();
+            polled
+                .map(|poll| {
+                    (
+                        poll.token.load(Ordering::Relaxed),
+                        poll.since.load(Ordering::Relaxed),
+                    )
+                })
+                .collect::<Vec<_>>()
+        });
+        let instants = polled.into_iter();
+        instants
+            .map(|(token, since)| (token, instant(since)))
+            .collect()
+    }
+}
+
+/// How many guards of [`time_polls`] there are.
+static TIMED: AtomicUsize = AtomicUsize::new(0);
+
+/// As long as it lives, polls are timed; see [`time_polls`].
+#[derive(Debug)]
+#[must_use = "dropping it ends the timing"]
+pub struct TimePolls(());
+
+/// Has polls timed, and jobs note when they are made, until the guard is dropped; while probes are installed. Each poll then reads
+/// the clock twice and takes the lock of the registry at its end.
+pub fn time_polls() -> TimePolls {
+    base();
+    TIMED.fetch_add(1, Ordering::Relaxed);
+    TimePolls(())
+}
+
+impl Drop for TimePolls {
+    fn drop(&mut self) {
+        TIMED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether some guard of [`time_polls`] is alive.
+pub(super) fn are_timed() -> bool {
+    TIMED.load(Ordering::Relaxed) != 0
+}
+
+/// An instant before all that are noted.
+fn base() -> Instant {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    *BASE.get_or_init(Instant::now)
+}
+
+/// The nanoseconds since [`base`], never 0.
+fn now() -> u64 {
+    u64::try_from(base().elapsed().as_nanos()).map_or(u64::MAX, |nanos| nanos.max(1))
+}
+
+fn instant(nanos: u64) -> Option<Instant> {
+    if nanos == 0 {
+        return None;
+    }
+    base().checked_add(Duration::from_nanos(nanos))
 }
 
 /// Has others see a poll until it is dropped. Without probes it is nothing, and nothing but a look at it is compiled into the poll.
@@ -53,15 +165,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// The body of the frame that `of` gives is polled by this thread, and was before, or not.
+    /// The body of the frame that `of` gives is polled by this thread.
     #[inline]
-    pub(crate) fn new<'a>(of: impl FnOnce() -> (&'a FrameRef, bool)) -> Seen {
-        let depth = if is_installed() {
-            let (frame, began) = of();
-            begin(frame, began)
-        } else {
-            0
-        };
+    pub(crate) fn new<'a>(of: impl FnOnce() -> &'a FrameRef) -> Seen {
+        let depth = if is_installed() { begin(of()) } else { 0 };
         Seen { depth }
     }
 }
@@ -77,24 +184,24 @@ impl Drop for Seen {
 
 #[cold]
 #[inline(never)]
-fn begin(frame: &FrameRef, began: bool) -> usize {
+fn begin(frame: &FrameRef) -> usize {
     // Sections are inside a poll of their job.
     let FrameRef::Root(job) = frame else {
         return 0;
     };
+    count(job.core());
     let token = job.core().token();
-    if !began {
-        if let Some(entry) = REGISTRY.lock().jobs.get_mut(&token) {
-            entry.began = true;
-        }
-    }
+    let since = if are_timed() { now() } else { 0 };
     let depth = OWN.try_with(|own| {
         let own = own.get_or_init(Thread::new);
         let outer = own.depth.load(Ordering::Relaxed);
-        if let Some(place) = own.polled.get(outer) {
-            place.store(token, Ordering::Relaxed);
-        }
-        own.depth.store(outer + 1, Ordering::Release);
+        own.change(|| {
+            if let Some(poll) = own.polled.get(outer) {
+                poll.token.store(token, Ordering::Relaxed);
+                poll.since.store(since, Ordering::Relaxed);
+            }
+            own.depth.store(outer + 1, Ordering::Relaxed);
+        });
         outer + 1
     });
     // The thread is about to end, and has nothing left to tell it with.
@@ -103,27 +210,87 @@ fn begin(frame: &FrameRef, began: bool) -> usize {
     depth
 }
 
+/// One poll more. The polls of a job come one after another, so nobody else writes meanwhile.
+fn count(job: &JobCore) {
+    let polls = job.frame.polls.load(Ordering::Relaxed);
+    if polls < u32::MAX {
+        job.frame.polls.store(polls + 1, Ordering::Relaxed);
+        return;
+    }
+    if let Some(entry) = REGISTRY.lock().jobs.get_mut(&job.token()) {
+        entry.carried += u64::from(u32::MAX);
+        job.frame.polls.store(1, Ordering::Relaxed);
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn end(depth: usize) {
-    let _ = OWN.try_with(|own| {
-        if let Some(own) = own.get() {
-            own.depth.store(depth - 1, Ordering::Release);
-        }
+    let timed = OWN.try_with(|own| {
+        let own = own.get()?;
+        own.change(|| own.depth.store(depth - 1, Ordering::Relaxed));
+        let poll = own.polled.get(depth - 1)?;
+        let since = poll.since.load(Ordering::Relaxed);
+        (since != 0).then(|| (poll.token.load(Ordering::Relaxed), since))
     });
+    if let Ok(Some((token, since))) = timed {
+        let took = Duration::from_nanos(now().saturating_sub(since));
+        if let Some(entry) = REGISTRY.lock().jobs.get_mut(&token) {
+            entry.busy = Some(entry.busy.unwrap_or_default() + took);
+        }
+    }
     // Whoever has asked is to see that it does not run any more.
     capture::end(depth);
 }
 
-/// The jobs that are being polled, and the names of the threads.
-pub(super) fn by_thread() -> BTreeMap<u64, String> {
+/// Of a job that is being polled.
+pub(super) struct Running {
+    /// The name of the thread.
+    pub(super) thread: String,
+    /// When the poll has begun, if it is timed.
+    pub(super) since: Option<Instant>,
+}
+
+/// The jobs that are being polled.
+pub(super) fn by_thread() -> BTreeMap<u64, Running> {
     let threads = THREADS.lock().clone();
     let mut running = BTreeMap::new();
     for thread in threads.iter().filter_map(Weak::upgrade) {
-        let depth = thread.depth.load(Ordering::Acquire).min(DEEPEST);
-        for place in &thread.polled[..depth] {
-            running.insert(place.load(Ordering::Relaxed), thread.name.clone());
+        for (token, since) in thread.running() {
+            let thread = thread.name.clone();
+            running.insert(token, Running { thread, since });
         }
     }
     running
+}
+
+#[cfg(all(test, not(corox_loom)))]
+mod tests {
+    use super::*;
+    use crate::probe::install;
+    use crate::probe::known::known;
+    use crate::{run_blocking, yield_now};
+
+    #[test]
+    fn a_count_of_polls_goes_on_where_the_word_for_it_ends() {
+        let _probes = install();
+        run_blocking(async |scope| {
+            let job = scope.launch(async { std::future::pending::<()>().await });
+            yield_now().await;
+            let core = job.core();
+            core.frame.polls.store(u32::MAX - 1, Ordering::Relaxed);
+            let polls = || {
+                let known = known();
+                let own = known.iter().find(|known| known.job.ptr_eq(&job));
+                own.map(|own| own.polls)
+            };
+            for more in 0..3 {
+                assert_eq!(polls(), Some(u64::from(u32::MAX) - 1 + more));
+                count(core);
+            }
+            job.cancel();
+            Ok(())
+        })
+        .unwrap();
+    }
 }
