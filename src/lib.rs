@@ -30,6 +30,7 @@
 //! | a result or job that a call completes | [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`] |
 //! | to see what lives and waits | [`probe`], [`thread_label`]; with the feature `debug` more in `corox::debug` |
 //! | logs that name the coroutine | the feature `tracing`, and `TracingContext` |
+//! | to block a thread on purpose | [`allow_blocking`] |
 //! | the process's own pool | [`SchedulerConfig`], [`shutdown`] |
 //!
 //! The whole list is in the tours of [`corox-core`](corox_core#tour), [`corox-channels`](corox_channels#tour),

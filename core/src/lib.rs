@@ -44,7 +44,8 @@
 //! - *From callbacks*: [`suspend_cancellable`] gives them a [`CancellableContinuation`] ([`ResumeError`]).
 //! - *Jobs by hand*: [`CompletableDeferred`], [`CompletableJob`], [`SupervisorJob`].
 //! - *Looking inside*: [`probe`] lists what lives and what it waits for; [`debug_mode`], [`set_debug_mode`],
-//!   [`thread_label`]. With the feature `tracing`, spans and events of `tracing`; `TracingContext` carries a span of yours.
+//!   [`thread_label`]. [`allow_blocking`] marks what blocks its thread on purpose. With the feature `tracing`, spans and events of
+//!   `tracing`; `TracingContext` carries a span of yours.
 //! - *The pool*: its sizes ([`SchedulerConfig`], [`WORKERS_VARIABLE`], [`IO_PARALLELISM_VARIABLE`],
 //!   [`AlreadyConfigured`]) and its end ([`shutdown`], [`ShutdownTimedOut`]).
 //! - *A dispatcher of one's own*: [`Dispatch`] is given a [`Task`], or gives it back [`Rejected`]; it may have a
@@ -54,6 +55,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod allow_blocking;
 mod await_all;
 mod await_first_success;
 mod blocking;
@@ -154,7 +156,7 @@ pub mod timer_protocol {
 #[doc(hidden)]
 pub mod probe_protocol {
     pub use crate::debug::short_name;
-    pub use crate::harness::token_of;
+    pub use crate::harness::{dispatcher_of, token_of};
     pub use crate::probe::awaited::{Awaited, Identity};
     pub use crate::probe::capture::{Asked, ask_for_stacks};
     pub use crate::probe::deadlock::{Deadlock, Link, deadlocks};
@@ -164,6 +166,9 @@ pub mod probe_protocol {
         KeepCreationStacks, Stack, keep_creation_stacks, set_creation_stacks, set_take_stack,
     };
     pub use crate::probe::running::{TimePolls, time_polls};
+    pub use crate::probe::watch::{
+        Inbox, Over, PollId, PollingThread, TimedPoll, job_of, polling_threads,
+    };
 }
 
 /// What the test harness of the project is made of; no part of the public interface.
@@ -179,6 +184,7 @@ pub mod harness_protocol {
     pub use crate::select::set_seed as set_select_seed;
 }
 
+pub use allow_blocking::allow_blocking;
 pub use await_all::await_all;
 pub use await_first_success::await_first_success;
 pub use blocking::{CancelFlag, blocking};

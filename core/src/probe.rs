@@ -34,6 +34,7 @@ pub(crate) mod holds;
 pub(crate) mod known;
 pub(crate) mod registry;
 pub(crate) mod running;
+pub(crate) mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -46,7 +47,7 @@ use awaited::Awaited;
 use known::{KnownWait, known};
 use registry::{Detail, REGISTRY, Wait};
 pub(crate) use registry::{forget, register};
-pub(crate) use running::Seen;
+pub(crate) use running::{Allowed, Seen};
 
 use crate::frame;
 use crate::job::Job;
@@ -432,6 +433,9 @@ impl WaitReason {
         }
         if capture::is_capturing() {
             registry::add_stack(self.noted);
+        }
+        if running::are_timed() {
+            watch::note(self.noted);
         }
     }
 

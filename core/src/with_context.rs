@@ -18,7 +18,7 @@ use crate::frame::{self, FrameRef, Hold};
 use crate::into_context::IntoContext;
 use crate::job::{Job, Kind, Waiting, of_job};
 use crate::job_context::JobContext;
-use crate::probe::{Reason, WaitReason};
+use crate::probe::{Allowed, Reason, WaitReason};
 use crate::scope_builders::{ScopeFuture, open};
 
 /// Runs `body` with the elements of `context` laid over the current context, usually on another dispatcher, and returns
@@ -239,6 +239,7 @@ where
     let mut scope = None;
     let mut first = poll_fn(|cx| {
         let polled = run_in_place(&io, || {
+            let _allowed = Allowed::begin();
             let (target, outer, body) = parts.take()?;
             let (job, hold) = open(Kind::Undispatched, target, parent, outer, location);
             let scope = scope.insert(Box::pin(ScopeFuture::new(job, hold, body)));
@@ -253,7 +254,11 @@ where
         if let Some(polled) = first.take() {
             return polled;
         }
-        match run_in_place(&io, || scope.as_mut().poll(cx)) {
+        let poll = || {
+            let _allowed = Allowed::begin();
+            scope.as_mut().poll(cx)
+        };
+        match run_in_place(&io, poll) {
             Ok(polled) => polled,
             Err(_) if base.dispatcher.runs_here() => {
                 // The permits are all in use. The body may block, so it waits for its turn behind the others.
@@ -267,7 +272,7 @@ where
                 Poll::Pending
             }
             // The future was carried to another thread, which is the caller's to block.
-            Err(poll) => poll(),
+            Err(mut poll) => poll(),
         }
     })
     .await;

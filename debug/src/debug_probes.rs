@@ -456,11 +456,16 @@ fn checked(asked: &'static str) -> Result<(), NotInstalled> {
 }
 
 fn current() -> Vec<CoroutineInfo> {
-    infos(Options {
+    infos(options())
+}
+
+/// As the user has said.
+pub(crate) fn options() -> Options {
+    Options {
         sanitized: SANITIZED.load(Ordering::Relaxed),
         merged: MERGED.load(Ordering::Relaxed),
         stacks: true,
-    })
+    }
 }
 
 fn deadlocks() -> Vec<Deadlock> {

@@ -13,39 +13,8 @@ pub(crate) fn dump_text(
 ) -> String {
     let mut text = format!("Coroutines dump {}\n", timestamp(now));
     for info in infos {
-        let _ = write!(
-            text,
-            "\nCoroutine {}, state: {}",
-            info.description, info.state
-        );
-        if let Some(thread) = &info.thread {
-            let _ = write!(text, " on {thread}");
-        }
-        if info.last_observed_is_over {
-            text.push_str(if info.state == CoroutineState::Running {
-                " (from where it waited last, not where it is now)"
-            } else {
-                " (from where it waited last; it waits for a thread, or for what is not known)"
-            });
-        }
         text.push('\n');
-        for (number, trace) in info.last_observed.iter().enumerate() {
-            if number > 0 {
-                text.push_str("\tand at the same time\n");
-            }
-            for line in trace {
-                let _ = writeln!(text, "\tat {line}");
-            }
-        }
-        if info.last_observed.is_empty() {
-            text.push_str("\t(no suspension is known; it was created)\n");
-            let _ = writeln!(text, "\tat {}", info.launched);
-        } else if !info.creation_stack.is_empty() {
-            text.push_str("\t(it was created)\n");
-        }
-        for line in &info.creation_stack {
-            let _ = writeln!(text, "\tat {line}");
-        }
+        coroutine_text(info, &mut text);
     }
     if !deadlocks.is_empty() {
         text.push('\n');
@@ -54,6 +23,43 @@ pub(crate) fn dump_text(
         let _ = writeln!(text, "{deadlock}");
     }
     text
+}
+
+/// One coroutine of a dump.
+pub(crate) fn coroutine_text(info: &CoroutineInfo, text: &mut String) {
+    let _ = write!(
+        text,
+        "Coroutine {}, state: {}",
+        info.description, info.state
+    );
+    if let Some(thread) = &info.thread {
+        let _ = write!(text, " on {thread}");
+    }
+    if info.last_observed_is_over {
+        text.push_str(if info.state == CoroutineState::Running {
+            " (from where it waited last, not where it is now)"
+        } else {
+            " (from where it waited last; it waits for a thread, or for what is not known)"
+        });
+    }
+    text.push('\n');
+    for (number, trace) in info.last_observed.iter().enumerate() {
+        if number > 0 {
+            text.push_str("\tand at the same time\n");
+        }
+        for line in trace {
+            let _ = writeln!(text, "\tat {line}");
+        }
+    }
+    if info.last_observed.is_empty() {
+        text.push_str("\t(no suspension is known; it was created)\n");
+        let _ = writeln!(text, "\tat {}", info.launched);
+    } else if !info.creation_stack.is_empty() {
+        text.push_str("\t(it was created)\n");
+    }
+    for line in &info.creation_stack {
+        let _ = writeln!(text, "\tat {line}");
+    }
 }
 
 /// As `2026-11-21 23:15:03 UTC`.

@@ -11,9 +11,12 @@
 //! - *Who waits for whom*: [`DebugProbes::deadlocks`] finds each [`Deadlock`], with a [`DeadlockMember`] for each coroutine in it.
 //!   An [`Awaited`] is what a coroutine waits for, a [`HeldLock`] what it has taken.
 //! - *A part of the tree*: [`DebugProbes::job_to_string`], [`DebugProbes::print_job`], [`DebugProbes::print_scope`].
+//! - *From outside*: with the feature `signal`, [`DebugProbes::dump_on_sigquit`] prints a dump at each `kill -3` while its guard
+//!   [`DumpOnSigquit`] lives.
 //! - *Stacks*: [`DebugProbes::capture_stacks`] has suspended coroutines say in which functions they wait;
 //!   [`DebugProbes::set_creation_stacks`] keeps who has launched them; [`DebugProbes::set_sanitized_stacks`] says how much of
 //!   them is shown.
+//! - *Threads that are blocked*: a [`Watchdog`] reports each [`LongPoll`] while its guard [`Watching`] lives.
 //! - *In tests*: [`CoroutinesTimeout`] fails with a dump.
 //!
 //! What costs nothing but the listing, without this crate, is in [`corox_core::probe`].
@@ -26,18 +29,27 @@ mod coroutine_info;
 mod coroutines_timeout;
 mod deadlock;
 mod debug_probes;
+#[cfg(feature = "signal")]
+mod dump_on_sigquit;
 mod dump_text;
 mod job_tree;
+mod long_poll;
 mod not_installed;
 mod sanitized;
 mod stack;
 mod stack_frame;
 mod traces;
+mod watchdog;
 
 pub use awaited::{Awaited, HeldLock};
 pub use coroutine_info::{CoroutineInfo, CoroutineState};
 pub use coroutines_timeout::CoroutinesTimeout;
 pub use deadlock::{Deadlock, DeadlockMember};
 pub use debug_probes::DebugProbes;
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use dump_on_sigquit::DumpOnSigquit;
+pub use long_poll::LongPoll;
 pub use not_installed::NotInstalled;
 pub use stack_frame::StackFrame;
+pub use watchdog::{Watchdog, Watching};

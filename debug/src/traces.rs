@@ -28,6 +28,21 @@ pub(crate) fn infos(options: Options) -> Vec<CoroutineInfo> {
     listed.map(|job| jobs.info(job)).collect()
 }
 
+/// The live coroutine that the job named by `token` is a part of.
+pub(crate) fn info_of(token: u64, options: Options) -> Option<CoroutineInfo> {
+    let jobs = Jobs::new(known(), options);
+    let job = jobs.get(Some(token))?;
+    let listed = jobs.get(Some(job.owner)).unwrap_or(job);
+    Some(jobs.info(listed))
+}
+
+/// A wait, and the functions around it.
+pub(crate) fn trace_of(wait: &KnownWait, options: Options) -> Vec<StackFrame> {
+    let mut lines = vec![StackFrame::of_wait(&wait.info)];
+    lines.extend(read(wait.stack.as_ref(), stack::Of::Wait, options));
+    lines
+}
+
 struct Jobs {
     known: Vec<Known>,
     /// By token: the place in `known`.
@@ -190,20 +205,24 @@ impl Jobs {
     }
 
     fn read(&self, stack: Option<&Stack>, of: stack::Of) -> Vec<StackFrame> {
-        let stack = stack.filter(|_| self.options.stacks);
-        let frames = stack
-            .map(|stack| stack::read(stack, of))
-            .unwrap_or_default();
-        if !self.options.sanitized {
-            return frames;
-        }
-        let mut frames = sanitize(frames);
-        // Between a wait and its launch the machinery at the end says nothing.
-        while of == stack::Of::Wait && frames.last().is_some_and(is_of_a_library) {
-            frames.pop();
-        }
-        frames
+        read(stack, of, self.options)
     }
+}
+
+fn read(stack: Option<&Stack>, of: stack::Of, options: Options) -> Vec<StackFrame> {
+    let stack = stack.filter(|_| options.stacks);
+    let frames = stack
+        .map(|stack| stack::read(stack, of))
+        .unwrap_or_default();
+    if !options.sanitized {
+        return frames;
+    }
+    let mut frames = sanitize(frames);
+    // Between a wait and its launch the machinery at the end says nothing.
+    while of == stack::Of::Wait && frames.last().is_some_and(is_of_a_library) {
+        frames.pop();
+    }
+    frames
 }
 
 fn launched(job: &Known) -> StackFrame {

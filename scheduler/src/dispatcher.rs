@@ -514,6 +514,25 @@ impl Dispatcher {
         }
     }
 
+    /// Whether this is [`DEFAULT`](Dispatcher::DEFAULT), of whatever home, a runtime of tokio or a pool of its own, or a view or the
+    /// immediate one of such a one: threads that compute, and that a blocking call takes away from others.
+    ///
+    /// # Examples
+    /// ```
+    /// use corox_scheduler::Dispatcher;
+    ///
+    /// assert!(Dispatcher::DEFAULT.limited_parallelism(2).is_pool());
+    /// assert!(!Dispatcher::IO.is_pool() && !Dispatcher::UNCONFINED.is_pool());
+    /// ```
+    pub fn is_pool(&self) -> bool {
+        match &self.kind {
+            Kind::Default | Kind::Pool(_) => true,
+            Kind::Immediate(base) => base.is_pool(),
+            Kind::View(view) => view.base().is_pool(),
+            _ => false,
+        }
+    }
+
     /// Tells `who` once when the runtime that this dispatcher runs on has shut down; at once if it has already.
     ///
     /// Tasks that wait in the queue of such a runtime come back by themselves ([`Task::reschedule`]). This is for what is

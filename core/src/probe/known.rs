@@ -59,7 +59,7 @@ pub struct Known {
 }
 
 /// A wait of a job.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KnownWait {
     /// For what, and where; with the names of those who hold it.
     pub info: WaitInfo,
@@ -95,7 +95,7 @@ pub struct Holder {
     pub hold: KnownHold,
 }
 
-fn known_wait(number: u64, wait: &Wait) -> KnownWait {
+pub(super) fn known_wait(number: u64, wait: &Wait) -> KnownWait {
     KnownWait {
         info: wait.info(),
         number,

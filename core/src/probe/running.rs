@@ -2,15 +2,15 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::capture;
-use super::is_installed;
 use super::registry::REGISTRY;
+use super::watch::{self, PollId};
+use super::{capture, is_installed};
 use crate::frame::FrameRef;
 use crate::job::JobCore;
 
@@ -21,11 +21,15 @@ const DEEPEST: usize = 32;
 const LOOKS: usize = 16;
 
 /// What a thread polls, for others to see: written by that thread alone, and without a lock.
-struct Thread {
-    name: String,
+pub(super) struct Thread {
+    pub(super) name: String,
+    /// No other thread has, or had, the same.
+    pub(super) number: u64,
     /// Odd while the rest changes.
     version: AtomicUsize,
     depth: AtomicUsize,
+    /// Whether it is inside of `allow_blocking`.
+    allowing: AtomicBool,
     /// The outermost first.
     polled: [Polled; DEEPEST],
 }
@@ -36,7 +40,20 @@ struct Polled {
     token: AtomicU64,
     /// When it began, in nanoseconds after [`base`]; 0 if polls were not timed.
     since: AtomicU64,
+    /// How many nanoseconds of it were in `allow_blocking`.
+    allowed: AtomicU64,
+    /// The `since` of the poll whose end somebody wants to know.
+    asked: AtomicU64,
 }
+
+/// What was seen of a poll.
+pub(super) struct SeenPoll {
+    pub(super) token: u64,
+    pub(super) since: u64,
+    pub(super) allowed: u64,
+}
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 static THREADS: Mutex<Vec<Weak<Thread>>> = Mutex::new(Vec::new());
 
@@ -51,12 +68,16 @@ impl Thread {
                 .name()
                 .unwrap_or("unnamed")
                 .to_owned(),
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             version: AtomicUsize::new(0),
             depth: AtomicUsize::new(0),
+            allowing: AtomicBool::new(false),
             polled: [const {
                 Polled {
                     token: AtomicU64::new(0),
                     since: AtomicU64::new(0),
+                    allowed: AtomicU64::new(0),
+                    asked: AtomicU64::new(0),
                 }
             }; DEEPEST],
         });
@@ -78,39 +99,72 @@ impl Thread {
             .store(version.wrapping_add(2), Ordering::Release);
     }
 
-    /// By others; what was read may be mixed up if the thread changes all the time.
-    fn look<R>(&self, look: impl Fn() -> R) -> R {
+    /// By others: what it polls, the outermost first, and whether it is inside of `allow_blocking`. The second value says whether
+    /// that was so at one moment; a thread that changes all the time lets nobody see that.
+    pub(super) fn look(&self) -> (Look, bool) {
         for _ in 0..LOOKS {
             let before = self.version.load(Ordering::Acquire);
-            let seen = look();
+            let look = self.look_once();
             fence(Ordering::Acquire);
             if before % 2 == 0 && self.version.load(Ordering::Relaxed) == before {
-                return seen;
+                return (look, true);
             }
             std::hint::spin_loop();
         }
-        look()
+        (self.look_once(), false)
     }
 
-    /// What it polls, the outermost first.
-    fn running(&self) -> Vec<(u64, Option<Instant>)> {
-        let polled = self.look(|| {
-            let depth = self.depth.load(Ordering::Relaxed).min(DEEPEST);
-            let polled = self.polled[..depth].iter();
-            polled
-                .map(|poll| {
-                    (
-                        poll.token.load(Ordering::Relaxed),
-                        poll.since.load(Ordering::Relaxed),
-                    )
+    fn look_once(&self) -> Look {
+        let depth = self.depth.load(Ordering::Relaxed).min(DEEPEST);
+        let polls = self.polled[..depth].iter();
+        Look {
+            polls: polls
+                .map(|poll| SeenPoll {
+                    token: poll.token.load(Ordering::Relaxed),
+                    since: poll.since.load(Ordering::Relaxed),
+                    allowed: poll.allowed.load(Ordering::Relaxed),
                 })
-                .collect::<Vec<_>>()
-        });
-        let instants = polled.into_iter();
-        instants
-            .map(|(token, since)| (token, instant(since)))
-            .collect()
+                .collect(),
+            allowing: self.allowing.load(Ordering::Relaxed),
+        }
     }
+
+    /// By others: has the end of the poll told that is so deep and began at `since`.
+    pub(super) fn ask(&self, depth: usize, since: u64) {
+        if let Some(poll) = self.polled.get(depth) {
+            poll.asked.store(since, Ordering::Relaxed);
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        let depth = self.depth.load(Ordering::Relaxed).min(DEEPEST);
+        self.polled[..depth].iter().any(Polled::is_asked)
+    }
+}
+
+impl Polled {
+    fn is_asked(&self) -> bool {
+        let since = self.since.load(Ordering::Relaxed);
+        since != 0 && self.asked.load(Ordering::Relaxed) == since
+    }
+}
+
+/// See [`Thread::look`].
+pub(super) struct Look {
+    pub(super) polls: Vec<SeenPoll>,
+    pub(super) allowing: bool,
+}
+
+/// The threads that have polled.
+pub(super) fn threads() -> Vec<Arc<Thread>> {
+    let threads = THREADS.lock().clone();
+    threads.iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Whether the end of a poll of this thread is to be told.
+pub(super) fn is_asked() -> bool {
+    let asked = OWN.try_with(|own| own.get().is_some_and(|own| own.is_asked()));
+    asked.unwrap_or(false)
 }
 
 /// How many guards of [`time_polls`] there are.
@@ -147,7 +201,7 @@ fn base() -> Instant {
 }
 
 /// The nanoseconds since [`base`], never 0.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     u64::try_from(base().elapsed().as_nanos()).map_or(u64::MAX, |nanos| nanos.max(1))
 }
 
@@ -199,6 +253,7 @@ fn begin(frame: &FrameRef) -> usize {
             if let Some(poll) = own.polled.get(outer) {
                 poll.token.store(token, Ordering::Relaxed);
                 poll.since.store(since, Ordering::Relaxed);
+                poll.allowed.store(0, Ordering::Relaxed);
             }
             own.depth.store(outer + 1, Ordering::Relaxed);
         });
@@ -231,12 +286,18 @@ fn end(depth: usize) {
         own.change(|| own.depth.store(depth - 1, Ordering::Relaxed));
         let poll = own.polled.get(depth - 1)?;
         let since = poll.since.load(Ordering::Relaxed);
-        (since != 0).then(|| (poll.token.load(Ordering::Relaxed), since))
+        (since != 0).then(|| {
+            let asked = poll.is_asked().then_some(own.number);
+            (poll.token.load(Ordering::Relaxed), since, asked)
+        })
     });
-    if let Ok(Some((token, since))) = timed {
+    if let Ok(Some((token, since, asked))) = timed {
         let took = Duration::from_nanos(now().saturating_sub(since));
         if let Some(entry) = REGISTRY.lock().jobs.get_mut(&token) {
             entry.busy = Some(entry.busy.unwrap_or_default() + took);
+        }
+        if let Some(thread) = asked {
+            watch::over(PollId { thread, since }, took);
         }
     }
     // Whoever has asked is to see that it does not run any more.
@@ -253,15 +314,70 @@ pub(super) struct Running {
 
 /// The jobs that are being polled.
 pub(super) fn by_thread() -> BTreeMap<u64, Running> {
-    let threads = THREADS.lock().clone();
     let mut running = BTreeMap::new();
-    for thread in threads.iter().filter_map(Weak::upgrade) {
-        for (token, since) in thread.running() {
-            let thread = thread.name.clone();
-            running.insert(token, Running { thread, since });
+    for thread in threads() {
+        for poll in thread.look().0.polls {
+            let on = Running {
+                thread: thread.name.clone(),
+                since: instant(poll.since),
+            };
+            running.insert(poll.token, on);
         }
     }
     running
+}
+
+/// Notes that this thread is meant to block, until it is dropped.
+pub(crate) struct Allowed {
+    /// 0 if nothing is noted: nobody looks, or it is inside of another one.
+    since: u64,
+}
+
+impl Allowed {
+    #[inline]
+    pub(crate) fn begin() -> Allowed {
+        let since = if are_timed() { begin_allowed() } else { 0 };
+        Allowed { since }
+    }
+}
+
+impl Drop for Allowed {
+    #[inline]
+    fn drop(&mut self) {
+        if self.since != 0 {
+            end_allowed(self.since);
+        }
+    }
+}
+
+#[cold]
+fn begin_allowed() -> u64 {
+    let begun = OWN.try_with(|own| {
+        let own = own.get()?;
+        if own.depth.load(Ordering::Relaxed) == 0 || own.allowing.load(Ordering::Relaxed) {
+            return None;
+        }
+        own.change(|| own.allowing.store(true, Ordering::Relaxed));
+        Some(now())
+    });
+    begun.ok().flatten().unwrap_or(0)
+}
+
+#[cold]
+fn end_allowed(since: u64) {
+    let took = now().saturating_sub(since);
+    let _ = OWN.try_with(|own| {
+        let Some(own) = own.get() else { return };
+        let depth = own.depth.load(Ordering::Relaxed).min(DEEPEST);
+        own.change(|| {
+            own.allowing.store(false, Ordering::Relaxed);
+            for poll in &own.polled[..depth] {
+                let allowed = poll.allowed.load(Ordering::Relaxed);
+                poll.allowed
+                    .store(allowed.saturating_add(took), Ordering::Relaxed);
+            }
+        });
+    });
 }
 
 #[cfg(all(test, not(corox_loom)))]
