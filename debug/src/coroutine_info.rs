@@ -1,6 +1,8 @@
 //! What is known of a coroutine.
 
 use std::fmt;
+#[cfg(feature = "inspector")]
+use std::time::{Duration, Instant};
 
 use corox_core::{Job, JobState};
 
@@ -63,6 +65,9 @@ pub struct CoroutineInfo {
     pub creation_stack: Vec<StackFrame>,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) job: Job,
+    #[cfg(feature = "inspector")]
+    #[serde(skip)]
+    pub(crate) inspected: Inspected,
 }
 
 impl CoroutineInfo {
@@ -74,6 +79,22 @@ impl CoroutineInfo {
     pub fn job(&self) -> &Job {
         &self.job
     }
+}
+
+/// What the inspector alone shows.
+#[cfg(feature = "inspector")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inspected {
+    /// What names it, also among those that have no number.
+    pub(crate) token: u64,
+    /// The token of the listed coroutine around it, whatever jobs without a body are in between.
+    pub(crate) around: Option<u64>,
+    pub(crate) polls: u64,
+    /// How long the polls took that have ended; times only if somebody has had them taken.
+    pub(crate) busy: Option<Duration>,
+    /// When the poll that is going on has begun.
+    pub(crate) running_since: Option<Instant>,
+    pub(crate) created: Option<Instant>,
 }
 
 #[cfg(feature = "serde")]

@@ -455,6 +455,14 @@ fn checked(asked: &'static str) -> Result<(), NotInstalled> {
     }
 }
 
+/// A dump for a thread of this crate that may block: it waits for the stacks as long as `limit`.
+#[cfg(feature = "inspector")]
+pub(crate) fn dump_within(limit: Duration) -> Result<String, NotInstalled> {
+    checked("dump_coroutines")?;
+    protocol::ask_for_stacks().wait(limit);
+    Ok(dump_text(&current(), SystemTime::now()))
+}
+
 fn current() -> Vec<CoroutineInfo> {
     infos(options())
 }

@@ -18,6 +18,8 @@
 //!   them is shown.
 //! - *Threads that are blocked*: a [`Watchdog`] reports each [`LongPoll`] while its guard [`Watching`] lives.
 //! - *In tests*: [`CoroutinesTimeout`] fails with a dump.
+//! - *In a browser*, with the feature `inspector`: `Inspector` serves a page of the live coroutines on a local address, as an
+//!   `InspectorBuilder` says, or gives an `InspectorError`.
 //!
 //! What costs nothing but the listing, without this crate, is in [`corox_core::probe`].
 
@@ -32,6 +34,8 @@ mod debug_probes;
 #[cfg(feature = "signal")]
 mod dump_on_sigquit;
 mod dump_text;
+#[cfg(feature = "inspector")]
+mod inspector;
 mod job_tree;
 mod long_poll;
 mod not_installed;
@@ -49,6 +53,9 @@ pub use debug_probes::DebugProbes;
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use dump_on_sigquit::DumpOnSigquit;
+#[cfg(feature = "inspector")]
+#[cfg_attr(docsrs, doc(cfg(feature = "inspector")))]
+pub use inspector::{Inspector, InspectorBuilder, InspectorError};
 pub use long_poll::LongPoll;
 pub use not_installed::NotInstalled;
 pub use stack_frame::StackFrame;

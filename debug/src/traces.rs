@@ -6,6 +6,8 @@ use std::panic::Location;
 use corox_core::probe_protocol::{Known, KnownWait, Stack, known, short_name};
 
 use crate::awaited::{Awaited, HeldLock};
+#[cfg(feature = "inspector")]
+use crate::coroutine_info::Inspected;
 use crate::coroutine_info::{CoroutineInfo, CoroutineState};
 use crate::sanitized::{is_of_a_library, sanitize};
 use crate::stack;
@@ -55,6 +57,9 @@ struct Jobs {
     tasks: BTreeMap<Waiter, usize>,
     /// The first wait of a job at a place.
     waits: BTreeMap<Waiter, usize>,
+    /// By token, of all jobs: the token of what is listed that it is, or is inside of.
+    #[cfg(feature = "inspector")]
+    inside: BTreeMap<u64, u64>,
     options: Options,
 }
 
@@ -73,6 +78,8 @@ impl Jobs {
             telling: BTreeSet::new(),
             tasks: BTreeMap::new(),
             waits: BTreeMap::new(),
+            #[cfg(feature = "inspector")]
+            inside: inside(&known, options),
             options,
             known,
         };
@@ -102,7 +109,7 @@ impl Jobs {
     }
 
     fn is_listed(&self, job: &Known) -> bool {
-        job.has_body && (!self.options.merged || job.owner == job.token)
+        is_listed(job, self.options)
     }
 
     fn get(&self, token: Option<u64>) -> Option<&Known> {
@@ -161,7 +168,32 @@ impl Jobs {
             holds: holds.collect(),
             creation_stack: self.read(listed.creation.as_ref(), stack::Of::Launch),
             job: listed.job.clone(),
+            #[cfg(feature = "inspector")]
+            inspected: self.inspected(listed),
         }
+    }
+
+    #[cfg(feature = "inspector")]
+    fn inspected(&self, listed: &Known) -> Inspected {
+        let around = listed.parent.and_then(|parent| self.inside.get(&parent));
+        let mut inspected = Inspected {
+            token: listed.token,
+            around: around.copied(),
+            polls: 0,
+            busy: None,
+            running_since: None,
+            created: listed.created,
+        };
+        // Polls of parts are inside of those of the coroutine, unless the parts are tasks of their own.
+        let is_apart = |part: &&Known| part.is_task || part.token == listed.token;
+        for part in self.parts_of(listed).filter(is_apart) {
+            inspected.polls += part.polls;
+            inspected.running_since = inspected.running_since.or(part.running_since);
+            if let Some(busy) = part.busy {
+                inspected.busy = Some(inspected.busy.unwrap_or_default() + busy);
+            }
+        }
+        inspected
     }
 
     /// The number of the coroutine around.
@@ -183,6 +215,7 @@ impl Jobs {
         loop {
             // Of one task the stack, or else the scopes in it.
             let stack = wait.and_then(|wait| wait.stack.as_ref());
+            let stack = stack.filter(|_| self.options.stacks);
             lines.extend(self.read(stack, stack::Of::Wait));
             while at.owner != at.token && !at.is_task {
                 if stack.is_none() {
@@ -211,9 +244,14 @@ impl Jobs {
 
 fn read(stack: Option<&Stack>, of: stack::Of, options: Options) -> Vec<StackFrame> {
     let stack = stack.filter(|_| options.stacks);
-    let frames = stack
-        .map(|stack| stack::read(stack, of))
-        .unwrap_or_default();
+    stack
+        .map(|stack| named(stack, of, options))
+        .unwrap_or_default()
+}
+
+/// The functions of a stack, sanitized if that is wanted.
+fn named(stack: &Stack, of: stack::Of, options: Options) -> Vec<StackFrame> {
+    let frames = stack::read(stack, of);
     if !options.sanitized {
         return frames;
     }
@@ -223,6 +261,27 @@ fn read(stack: Option<&Stack>, of: stack::Of, options: Options) -> Vec<StackFram
         frames.pop();
     }
     frames
+}
+
+fn is_listed(job: &Known, options: Options) -> bool {
+    job.has_body && (!options.merged || job.owner == job.token)
+}
+
+#[cfg(feature = "inspector")]
+fn inside(known: &[Known], options: Options) -> BTreeMap<u64, u64> {
+    let mut inside = BTreeMap::new();
+    // A job is younger than the one around it.
+    for job in known {
+        let of = if is_listed(job, options) {
+            Some(job.token)
+        } else if job.has_body {
+            Some(job.owner)
+        } else {
+            job.parent.and_then(|parent| inside.get(&parent).copied())
+        };
+        inside.extend(of.map(|of| (job.token, of)));
+    }
+    inside
 }
 
 fn launched(job: &Known) -> StackFrame {
