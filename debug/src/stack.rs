@@ -23,10 +23,17 @@ const BELOW: [&str; 2] = [
 const BELOW_A_ROOT: [&str; 1] = ["corox_core::run_blocking::run_root"];
 
 /// When a stack was taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Of {
     Wait,
     Launch,
+}
+
+/// What tells a stack from others: equal ones have the same functions.
+pub(crate) fn addresses(stack: &Stack) -> Vec<usize> {
+    let stack = stack.downcast_ref::<Backtrace>();
+    let frames = stack.map_or(&[][..], Backtrace::frames).iter();
+    frames.map(|frame| frame.ip().addr()).collect()
 }
 
 /// The functions of a stack, the innermost first: from whoever has had it taken to the poll of the coroutine.

@@ -1,5 +1,6 @@
 //! From what the probes know of jobs to what is told of coroutines.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
 
@@ -60,6 +61,8 @@ struct Jobs {
     /// By token, of all jobs: the token of what is listed that it is, or is inside of.
     #[cfg(feature = "inspector")]
     inside: BTreeMap<u64, u64>,
+    /// What was read already, by addresses.
+    stacks: RefCell<BTreeMap<(stack::Of, Vec<usize>), Vec<StackFrame>>>,
     options: Options,
 }
 
@@ -80,6 +83,7 @@ impl Jobs {
             waits: BTreeMap::new(),
             #[cfg(feature = "inspector")]
             inside: inside(&known, options),
+            stacks: RefCell::default(),
             options,
             known,
         };
@@ -238,7 +242,17 @@ impl Jobs {
     }
 
     fn read(&self, stack: Option<&Stack>, of: stack::Of) -> Vec<StackFrame> {
-        read(stack, of, self.options)
+        let stack = stack.filter(|_| self.options.stacks);
+        let Some(stack) = stack else {
+            return Vec::new();
+        };
+        // Many wait at the same place, and names are slow to find.
+        let key = (of, stack::addresses(stack));
+        let mut read = self.stacks.borrow_mut();
+        let frames = read.entry(key);
+        frames
+            .or_insert_with(|| named(stack, of, self.options))
+            .clone()
     }
 }
 
