@@ -135,7 +135,8 @@ pub mod prelude {
     };
 }
 
-/// Dumps of live coroutines, with the stacks of those that wait: the crate [`corox_debug`](https://docs.rs/corox-debug).
+/// Dumps of live coroutines, with the stacks of those that wait: the crate [`corox_debug`](https://docs.rs/corox-debug). With the
+/// feature `debug-inspector` also a local page that shows them.
 ///
 /// Kotlin: the module kotlinx-coroutines-debug.
 ///
