@@ -5,12 +5,14 @@ mod http;
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
 
 use corox_core::{
-    CompletableJob, CoroutineName, CoroutineScope, Dispatcher, Result, await_cancellation,
-    coroutine_scope, new_single_thread_context, run_blocking, with_context, yield_now,
+    CompletableJob, CoroutineName, CoroutineScope, Dispatch, Dispatcher, Rejected, Result, Task,
+    await_cancellation, coroutine_scope, new_single_thread_context, run_blocking, with_context,
+    yield_now,
 };
 use corox_debug::Inspector;
 use http::get;
@@ -439,6 +441,51 @@ fn it_answers_while_every_worker_and_the_event_loop_are_blocked() {
             assert_eq!(get(inspector, "/").status, 200);
             drop(blocked);
             waiting.join().await;
+            Ok(())
+        })
+        .unwrap();
+    });
+}
+
+/// Has each task run on a thread; as long as somebody keeps the lock, it keeps whoever hands one over.
+struct Sticky(Arc<Mutex<()>>, Sender<()>);
+
+impl Dispatch for Sticky {
+    fn dispatch(&self, task: Task) -> std::result::Result<(), Rejected> {
+        let _ = self.1.send(());
+        drop(self.0.lock());
+        std::thread::spawn(move || task.run());
+        Ok(())
+    }
+}
+
+/// A dump wakes coroutines, and that is code of users. It is not that thread which waits for it.
+#[test]
+fn a_dump_that_hangs_stops_nothing_else() {
+    let lock = Arc::new(Mutex::new(()));
+    let (handed, was_handed) = channel();
+    let dispatcher = Dispatcher::new(Sticky(lock.clone(), handed));
+    inspected(move |inspector| {
+        let scope = CoroutineScope::new(dispatcher);
+        let job = named(&scope, "stuck").launch(await_cancellation());
+        while row(&list(inspector, ""), "stuck")["state"] != "SUSPENDED" {}
+        was_handed.recv().unwrap();
+        let kept = lock.lock().unwrap();
+        let second = Inspector::serve("127.0.0.1:0").unwrap();
+        let address = second.local_addr();
+        let mut asking = http::connect(address);
+        let request = format!("GET /api/dump HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        std::io::Write::write_all(&mut asking, request.as_bytes()).unwrap();
+        // The dump has come to the dispatcher, and stays there.
+        was_handed.recv().unwrap();
+        assert_eq!(get(&second, "/").status, 200);
+        assert_eq!(row(&list(&second, ""), "stuck")["state"], "SUSPENDED");
+        drop(second);
+        drop(kept);
+        assert!(get(inspector, "/api/dump").body.contains("\"stuck#"));
+        job.cancel();
+        run_blocking(async |_| {
+            job.join().await;
             Ok(())
         })
         .unwrap();

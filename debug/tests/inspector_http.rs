@@ -335,6 +335,19 @@ fn after_its_drop_nobody_is_there() {
     });
 }
 
+/// Each drop waits for its thread: that a thread is quick mostly is not enough.
+#[test]
+fn once_it_is_dropped_its_address_is_free() {
+    alone(|| {
+        for _ in 0..300 {
+            let inspector = serve();
+            let address = inspector.local_addr();
+            drop(inspector);
+            TcpListener::bind(address).unwrap();
+        }
+    });
+}
+
 /// Reads what has come, until the other side ends it.
 fn is_closed(connection: &mut TcpStream) -> bool {
     match connection.read_to_end(&mut Vec::new()) {

@@ -182,12 +182,9 @@ fn text(status: StatusCode, says: &str) -> Response<String> {
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: String) -> Response<String> {
-    let length = HeaderValue::from(body.len());
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    // Also of what a HEAD asks for.
-    headers.insert(header::CONTENT_LENGTH, length);
     response
 }
