@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use corox_core::{
-    CompletableDeferred, Deferred, Error, Job, Result, await_cancellation, catch_cancellation,
-    run_blocking, supervisor_scope, yield_now,
+    CompletableDeferred, Deferred, Dispatcher, Error, Job, Result, await_cancellation,
+    catch_cancellation, run_blocking, supervisor_scope, yield_now,
 };
-use logs::{here, infos_and_ends, name, short};
+use logs::{here, infos_and_ends, name, said_of, short};
 use support::checked;
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
 use tracing::{Event, Metadata, Subscriber, info};
@@ -186,4 +187,24 @@ fn spans_stay_with_the_subscriber_that_has_made_them() {
             ]
         );
     });
+}
+
+#[test]
+fn a_subscriber_of_one_thread_is_told_what_happens_to_its_coroutines_on_others() {
+    let lines = said_of(LevelFilter::DEBUG, async |scope| {
+        let there = scope.with(Dispatcher::DEFAULT + name("there"));
+        there.launch(async { here().with(name("child")).launch(async {}).join().await });
+        Ok(())
+    });
+    let lines: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("{there}"))
+        .collect();
+    let expected = [
+        "DEBUG {}:{there}: started",
+        "DEBUG {}:{there}:{child}: started",
+        "DEBUG {}:{there}:{child}: completed",
+        "DEBUG {}:{there}: completed",
+    ];
+    assert_eq!(lines, expected);
 }

@@ -291,6 +291,7 @@ pub(crate) struct Rare {
 }
 
 impl Rare {
+    #[inline]
     fn with(span: JobSpan) -> Option<Box<Rare>> {
         (!span.is_none()).then(|| {
             Box::new(Rare {
@@ -372,6 +373,8 @@ impl<S: ?Sized> RefUnwindSafe for JobCell<S> {}
 static NEXT_TOKEN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
 
 impl JobCore {
+    // Compiled into its place, so that it is not copied there.
+    #[inline(always)]
     pub(crate) fn new(
         kind: Kind,
         id: u64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tracing::level_filters::LevelFilter;
-use tracing::span::Id;
+use tracing::span::{Entered, Id};
 use tracing::{Span, dispatcher, info_span};
 
 use super::state_events;
@@ -119,26 +119,28 @@ impl JobSpan {
     /// Runs `slice` inside of the span.
     #[inline]
     pub(crate) fn inside<R>(&self, slice: impl FnOnce() -> R) -> R {
-        match &self.0 {
-            None => slice(),
-            Some(entry) => entry.inside(slice),
+        let entered = self.0.as_ref().and_then(|entry| entry.enter());
+        let result = slice();
+        if entered.is_some() {
+            leave(entered);
         }
+        result
     }
 
     /// Polls the body, which was polled before, or not.
     #[inline]
     pub(crate) fn poll<T>(&self, began: bool, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        match &self.0 {
-            None => poll(),
-            Some(entry) => entry.inside(|| {
+        // One call for both cases, which is compiled into its place.
+        self.inside(|| {
+            if self.0.is_some() {
                 state_events::polling(self, began);
-                let polled = poll();
-                if polled.is_pending() {
-                    state_events::suspended(self);
-                }
-                polled
-            }),
-        }
+            }
+            let polled = poll();
+            if self.0.is_some() && polled.is_pending() {
+                state_events::suspended(self);
+            }
+            polled
+        })
     }
 
     /// Has `event` write an event of the coroutine to the subscriber of its own span, whatever thread this is; given is the span.
@@ -158,12 +160,15 @@ impl JobSpan {
 }
 
 impl Entry {
-    fn inside<R>(&self, slice: impl FnOnce() -> R) -> R {
-        let entered = tell(|| self.span.enter());
-        let result = slice();
-        tell(|| drop(entered));
-        result
+    #[cold]
+    fn enter(&self) -> Option<Entered<'_>> {
+        tell(|| self.span.enter())
     }
+}
+
+#[cold]
+fn leave(entered: Option<Entered<'_>>) {
+    tell(|| drop(entered));
 }
 
 impl Kind {

@@ -43,6 +43,7 @@ pub(crate) fn created(job: &Job) {
 }
 
 /// The body is about to be polled, for the first time if it has not `began`.
+#[cold]
 pub(super) fn polling(span: &JobSpan, began: bool) {
     if !began {
         if wants_changes() {
@@ -54,6 +55,7 @@ pub(super) fn polling(span: &JobSpan, began: bool) {
 }
 
 /// A poll has ended before the body.
+#[cold]
 pub(super) fn suspended(span: &JobSpan) {
     if wants_suspensions() {
         span.write(|span| trace!(target: TARGET, parent: span, "suspended"));
