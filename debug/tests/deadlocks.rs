@@ -205,6 +205,24 @@ fn a_part_on_another_thread_waits_for_a_lock_of_its_own_coroutine() {
         }
         let found = DebugProbes::deadlocks()?;
         assert_eq!((found.len(), found[0].members.len()), (1, 1));
+        assert!(found[0].members[0].lock.is_some());
+        Ok(())
+    });
+}
+
+/// The guard outlives the scope that it was made in.
+#[test]
+fn a_lock_that_a_scope_has_taken_is_held_by_its_coroutine() {
+    on_one_thread(async |scope| {
+        launch(scope, "twice", async {
+            let mutex = Mutex::new(());
+            let one = coroutine_scope(async |_| Ok(mutex.lock().await)).await;
+            let _two = mutex.lock().await;
+            drop(one);
+        });
+        settle().await;
+        assert_eq!(infos()[1].holds.len(), 1);
+        assert_eq!(DebugProbes::deadlocks()?.len(), 1);
         Ok(())
     });
 }
