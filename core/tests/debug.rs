@@ -190,6 +190,35 @@ fn the_environment_chooses_the_mode() {
 
 // ---- strings
 
+/// Whoever logs a handle, by `{:?}` or `{}`, sees which coroutine it is of.
+#[test]
+fn handles_show_name_and_number_in_debug_mode_and_not_without() {
+    for on in [true, false] {
+        in_mode(on, move || {
+            run_blocking(async |scope| {
+                let named = scope.with(CoroutineName::new("v1"));
+                let deferred = named.spawn(async { Ok(()) });
+                let job = deferred.job();
+                let name = match job.id() {
+                    Some(id) => format!("\"v1#{id}\":DeferredCoroutine{{Active}}@"),
+                    None => "DeferredCoroutine{Active}@".to_owned(),
+                };
+                assert_eq!(job.id().is_some(), on);
+                for text in [format!("{job}"), format!("{job:?}")] {
+                    assert!(text.starts_with(&name), "{text}");
+                }
+                let text = format!("{deferred:?}");
+                assert!(text.contains(&name), "{text}");
+                let text = format!("{scope:?}");
+                assert_eq!(text.contains("\"coroutine#"), on, "{text}");
+                assert!(text.contains(":BlockingCoroutine{") || !on, "{text}");
+                Ok(())
+            })
+            .unwrap();
+        });
+    }
+}
+
 /// P-8: `"name#number":Kind{State}`.
 #[test]
 fn each_kind_of_job_has_its_name() {

@@ -460,7 +460,7 @@ fn checked(asked: &'static str) -> Result<(), NotInstalled> {
 pub(crate) fn dump_within(limit: Duration) -> Result<String, NotInstalled> {
     checked("dump_coroutines")?;
     protocol::ask_for_stacks().wait(limit);
-    Ok(dump_text(&current(), SystemTime::now()))
+    Ok(dump_text(&current(), &deadlocks(), SystemTime::now()))
 }
 
 fn current() -> Vec<CoroutineInfo> {

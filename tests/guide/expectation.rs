@@ -83,6 +83,8 @@ pub(crate) fn all() -> Vec<Expectation> {
         include_str!("expectations/testing.json"),
         include_str!("expectations/cookbook.json"),
         include_str!("expectations/parallel.json"),
+        #[cfg(feature = "debug")]
+        include_str!("expectations/debugging.json"),
     ];
     let parse = |text| serde_json::from_str::<Vec<_>>(text).expect("expectations");
     chapters.into_iter().flat_map(parse).collect()

@@ -17,6 +17,17 @@ use std::fmt::Write as _;
 
 use crate::expectation::Expectation;
 
+/// Without the lines of reports and dumps that name a place in the sources.
+fn without_locations(lines: Vec<output::Line>) -> Vec<output::Line> {
+    let is_location = |line: &output::Line| {
+        let text = line.text.trim_start();
+        text.starts_with("at ") || text.starts_with("awaited at ")
+    };
+    let mut lines = lines;
+    lines.retain(|line| !is_location(line));
+    lines
+}
+
 #[test]
 fn every_case_is_expected_and_every_expectation_has_a_case() {
     let cases: Vec<_> = cases::all().map(|case| case.id).collect();

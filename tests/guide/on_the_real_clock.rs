@@ -52,23 +52,14 @@ fn run(id: &str) -> Run {
             text: line.expect("text"),
             at: begin.elapsed(),
         };
-        // Where an error arose is told below its message.
-        if !is_location(&line.text) {
-            lines.push(line);
-        }
+        lines.push(line);
     }
     child.wait().expect("the example ends");
     Run {
-        lines,
+        lines: crate::without_locations(lines),
         total: begin.elapsed(),
         uncaught: None,
     }
-}
-
-/// Whether a line of a report names a place in the source.
-fn is_location(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with("at ") || line.starts_with("awaited at ")
 }
 
 /// The example, which a run of all tests has built.

@@ -53,7 +53,7 @@ pub(crate) fn run(case: &Case) -> Run {
     let outcome = thread.expect("a thread").join().expect("it catches panics");
     let seen = seen.lock().unwrap();
     Run {
-        lines: recorded()
+        lines: crate::without_locations(recorded())
             .into_iter()
             .map(|line| from_one(line, seen.root))
             .collect(),

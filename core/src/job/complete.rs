@@ -70,6 +70,7 @@ impl Job {
 
     /// The body has ended, or was dropped; once for each job.
     pub(crate) fn end_body(&self) {
+        trace::completing(self);
         let counted = {
             let mut inner = self.core().inner.lock();
             debug_assert!(!self.core().flags.any(BODY_ENDED));

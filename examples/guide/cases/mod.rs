@@ -6,6 +6,8 @@ mod channels;
 mod composing;
 mod context;
 mod cookbook;
+#[cfg(feature = "debug")]
+mod debugging;
 mod failures;
 mod flow;
 mod parallel;
@@ -34,6 +36,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         testing::CASES,
         cookbook::CASES,
         parallel::CASES,
+        #[cfg(feature = "debug")]
+        debugging::CASES,
     ];
     chapters.into_iter().flatten()
 }
