@@ -46,6 +46,9 @@ pub(crate) fn trace_of(wait: &KnownWait, options: Options) -> Vec<StackFrame> {
     lines
 }
 
+/// What it is of, and its addresses.
+type StackKey = (stack::Of, Vec<usize>);
+
 struct Jobs {
     known: Vec<Known>,
     /// By token: the place in `known`.
@@ -62,7 +65,7 @@ struct Jobs {
     #[cfg(feature = "inspector")]
     inside: BTreeMap<u64, u64>,
     /// What was read already, by addresses.
-    stacks: RefCell<BTreeMap<(stack::Of, Vec<usize>), Vec<StackFrame>>>,
+    stacks: RefCell<BTreeMap<StackKey, Vec<StackFrame>>>,
     options: Options,
 }
 
