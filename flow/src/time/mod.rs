@@ -27,11 +27,12 @@ const ITEMS_A_TURN: u32 = 128;
 /// set, the order of the two events decides, and the item is seen first where both are there.
 ///
 /// ```
-/// use corox_core::{delay, run_blocking};
+/// use corox_core::delay;
 /// use corox_flow::{flow, prelude::*};
+/// use corox_test::run_test;
 /// use std::time::Duration;
 ///
-/// run_blocking(async |_| {
+/// run_test(async |_| {
 ///     let typed = flow(async |e| {
 ///         for text in ["k", "ko", "kotlin"] {
 ///             e.emit(text).await;
@@ -41,7 +42,7 @@ const ITEMS_A_TURN: u32 = 128;
 ///     });
 ///     assert_eq!(typed.debounce(Duration::from_millis(10)).to_vec().await?, ["kotlin", "rust"]);
 ///     Ok(())
-/// }).unwrap();
+/// });
 /// ```
 pub trait FlowTime: Flow + Sized {
     /// Only the items after which none came for `duration`, and the last one.
@@ -52,11 +53,12 @@ pub trait FlowTime: Flow + Sized {
     /// Kotlin: `debounce`.
     ///
     /// ```
-    /// use corox_core::{delay, run_blocking};
+    /// use corox_core::delay;
     /// use corox_flow::{flow, prelude::*};
+    /// use corox_test::run_test;
     /// use std::time::Duration;
     ///
-    /// run_blocking(async |_| {
+    /// run_test(async |_| {
     ///     let bursts = flow(async |e| {
     ///         e.emit(1).await;
     ///         e.emit(2).await;
@@ -65,7 +67,7 @@ pub trait FlowTime: Flow + Sized {
     ///     });
     ///     assert_eq!(bursts.debounce(Duration::from_millis(5)).to_vec().await?, [2, 3]);
     ///     Ok(())
-    /// }).unwrap();
+    /// });
     /// ```
     #[track_caller]
     fn debounce(self, duration: Duration) -> impl Flow<Item = Self::Item> {
@@ -78,16 +80,16 @@ pub trait FlowTime: Flow + Sized {
     /// Kotlin: `debounce`.
     ///
     /// ```
-    /// use corox_core::run_blocking;
     /// use corox_flow::{flow_of, prelude::*};
+    /// use corox_test::run_test;
     /// use std::time::Duration;
     ///
-    /// run_blocking(async |_| {
+    /// run_test(async |_| {
     ///     let urgent = |n: &i32| if *n < 0 { Duration::ZERO } else { Duration::from_millis(5) };
     ///     let flow = flow_of([1, 2, -3, 4, 5]).debounce_by(urgent);
     ///     assert_eq!(flow.to_vec().await?, [-3, 5]);
     ///     Ok(())
-    /// }).unwrap();
+    /// });
     /// ```
     #[doc(alias = "debounce")]
     #[track_caller]
@@ -110,11 +112,12 @@ pub trait FlowTime: Flow + Sized {
     /// If `period` is zero.
     ///
     /// ```
-    /// use corox_core::{delay, run_blocking};
+    /// use corox_core::delay;
     /// use corox_flow::{flow, prelude::*};
+    /// use corox_test::run_test;
     /// use std::time::Duration;
     ///
-    /// run_blocking(async |_| {
+    /// run_test(async |_| {
     ///     let flow = flow(async |e| {
     ///         e.emit(1).await;
     ///         e.emit(2).await;
@@ -123,7 +126,7 @@ pub trait FlowTime: Flow + Sized {
     ///     });
     ///     assert_eq!(flow.sample(Duration::from_millis(20)).to_vec().await?, [2]);
     ///     Ok(())
-    /// }).unwrap();
+    /// });
     /// ```
     #[track_caller]
     fn sample(self, period: Duration) -> impl Flow<Item = Self::Item> {
@@ -179,11 +182,12 @@ pub trait FlowTime: Flow + Sized {
     /// If `size` is zero.
     ///
     /// ```
-    /// use corox_core::{delay, run_blocking};
+    /// use corox_core::delay;
     /// use corox_flow::{flow, prelude::*};
+    /// use corox_test::run_test;
     /// use std::time::Duration;
     ///
-    /// run_blocking(async |_| {
+    /// run_test(async |_| {
     ///     let flow = flow(async |e| {
     ///         e.emit_all((1..=3).into_flow()).await?;
     ///         delay(Duration::from_millis(20)).await;
@@ -193,7 +197,7 @@ pub trait FlowTime: Flow + Sized {
     ///     let chunks = flow.chunked_within(2, Duration::from_millis(5)).to_vec().await?;
     ///     assert_eq!(chunks, [vec![1, 2], vec![3], vec![4]]);
     ///     Ok(())
-    /// }).unwrap();
+    /// });
     /// ```
     #[track_caller]
     fn chunked_within(self, size: usize, duration: Duration) -> impl Flow<Item = Vec<Self::Item>> {
@@ -210,11 +214,12 @@ pub trait FlowTime: Flow + Sized {
     /// Kotlin: no counterpart.
     ///
     /// ```
-    /// use corox_core::{delay, run_blocking};
+    /// use corox_core::delay;
     /// use corox_flow::{flow, prelude::*};
+    /// use corox_test::run_test;
     /// use std::time::Duration;
     ///
-    /// run_blocking(async |_| {
+    /// run_test(async |_| {
     ///     let clicks = flow(async |e| {
     ///         e.emit(1).await;
     ///         e.emit(2).await;
@@ -223,7 +228,7 @@ pub trait FlowTime: Flow + Sized {
     ///     });
     ///     assert_eq!(clicks.throttle_first(Duration::from_millis(10)).to_vec().await?, [1, 3]);
     ///     Ok(())
-    /// }).unwrap();
+    /// });
     /// ```
     fn throttle_first(self, duration: Duration) -> impl Flow<Item = Self::Item> {
         ThrottleFirst::new(self, duration)
