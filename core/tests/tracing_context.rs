@@ -9,7 +9,7 @@ use corox_core::{
     CoroutineName, CoroutineScope, SupervisorJob, TracingContext, await_cancellation,
     coroutine_scope, run_blocking, with_context, yield_now,
 };
-use logs::{ends_of, here, infos_of, logged, name};
+use logs::{ends_of, here, infos_of, logged, name, say};
 use support::checked;
 use tracing::level_filters::LevelFilter;
 use tracing::{error_span, info, info_span, warn};
@@ -212,7 +212,7 @@ fn the_span_given_to_with_context_is_around_that_section_only() {
                 })
                 .await?;
                 let same = CoroutineName::new("same span");
-                with_context(same, async { Ok(info!("inner")) }).await
+                with_context(same, async { say("inner") }).await
             });
             section.await.unwrap();
             info!("after");

@@ -11,7 +11,7 @@ use corox_core::{
     CompletableDeferred, CoroutineStart, Dispatcher, FinallyExt, await_cancellation,
     coroutine_scope, delay, run_blocking, supervisor_scope, with_context, with_timeout, yield_now,
 };
-use logs::{ends_of, here, infos_of, logged, name};
+use logs::{ends_of, here, infos_of, logged, name, say};
 use support::checked;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::with_default;
@@ -59,20 +59,20 @@ fn each_kind_of_coroutine_has_a_span_and_scopes_inside_it_have_none() {
         logged(LevelFilter::INFO, FmtSpan::NONE, || {
             run_blocking(async |scope| {
                 scope.launch(async { info!("launch") });
-                scope.spawn(async { Ok(info!("spawn")) }).await?;
+                scope.spawn(async { say("spawn") }).await?;
                 scope.lazy().launch(async { info!("launch") }).join().await;
-                scope.lazy().spawn(async { Ok(info!("spawn")) }).await?;
+                scope.lazy().spawn(async { say("spawn") }).await?;
                 scope.launch_local(async { info!("launch") }).join().await;
-                scope.spawn_local(async { Ok(info!("spawn")) }).await?;
+                scope.spawn_local(async { say("spawn") }).await?;
                 let cleaned = scope.launch(async {
                     let body = async {}.finally_launch(|| async { info!("finally_launch") });
                     body.await
                 });
                 cleaned.join().await;
-                coroutine_scope(async |_| Ok(info!("run_blocking"))).await?;
-                supervisor_scope(async |_| Ok(info!("run_blocking"))).await?;
-                with_timeout(Duration::from_secs(9), async |_| Ok(info!("run_blocking"))).await?;
-                with_context(name("other"), async { Ok(info!("run_blocking")) }).await
+                coroutine_scope(async |_| say("run_blocking")).await?;
+                supervisor_scope(async |_| say("run_blocking")).await?;
+                with_timeout(Duration::from_secs(9), async |_| say("run_blocking")).await?;
+                with_context(name("other"), async { say("run_blocking") }).await
             })
             .unwrap();
         })
@@ -113,7 +113,11 @@ fn a_span_is_entered_while_the_coroutine_runs_and_at_no_other_time() {
     );
     checked(|| {
         with_default(tracing_subscriber::registry(), || {
-            run_blocking(async |_| Ok(assert!(!Span::current().is_none()))).unwrap();
+            run_blocking(async |_| {
+                assert!(!Span::current().is_none());
+                Ok(())
+            })
+            .unwrap();
             assert!(Span::current().is_none());
         });
     });
@@ -190,7 +194,7 @@ fn what_is_dropped_by_a_cancellation_or_a_panic_is_dropped_inside_the_span() {
             });
             yield_now().await;
             cleaned.cancel_and_join().await;
-            Ok(info!("goes on"))
+            say("goes on")
         })
         .await
     });
@@ -229,7 +233,7 @@ fn a_coroutine_polled_inside_the_poll_of_another_one_has_its_own_span_there() {
             yield_now().await;
             info!("dispatched");
         });
-        Ok(info!("over"))
+        say("over")
     });
     let expected = [
         "INFO {}:{free}: at once",

@@ -6,14 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use corox_core::{
-    CoroutineName, CoroutineScope, Dispatcher, Job, TracingContext, blocking, coroutine_scope,
-    delay, new_single_thread_context, run_blocking, with_context, yield_now,
+    CoroutineName, CoroutineScope, Dispatcher, Job, Result, TracingContext, blocking,
+    coroutine_scope, delay, new_single_thread_context, run_blocking, with_context, yield_now,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Span, Subscriber, info, info_span};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+fn say(text: &str) -> Result<()> {
+    info!("{text}");
+    Ok(())
+}
 
 /// What the layer of the process has seen.
 #[derive(Default)]
@@ -118,15 +123,15 @@ fn each_of_a_thousand_coroutines_on_many_threads_speaks_in_its_own_span() {
                     info!("{n}");
                     yield_now().await;
                 }
-                with_context(Dispatcher::IO, async move { Ok(info!("{n}")) }).await?;
-                blocking(move |_| Ok(info!("{n}"))).await?;
+                with_context(Dispatcher::IO, async move { say(&n.to_string()) }).await?;
+                blocking(move |_| say(&n.to_string())).await?;
                 coroutine_scope(async |scope| {
                     scope.launch(async move { info!("{n}") });
                     Ok(())
                 })
                 .await?;
                 delay(std::time::Duration::from_millis(1)).await;
-                Ok(info!("{n}"))
+                say(&n.to_string())
             });
         }
         Ok(())
@@ -176,11 +181,11 @@ fn a_coroutine_that_moves_between_threads_takes_its_span_along() {
                 with_context(to_two + TracingContext::new(info_span!("section")), async {
                     info!("on two");
                     yield_now().await;
-                    Ok(info!("still on two"))
+                    say("still on two")
                 })
             });
             section.await?;
-            Ok(info!("on one again"))
+            say("on one again")
         });
         Ok(())
     })
@@ -227,7 +232,11 @@ fn a_cancellation_that_meets_the_end_leaves_no_span_open() {
         });
         barrier.wait();
         scope.cancel();
-        run_blocking(async |_| Ok(job.join().await)).unwrap();
+        run_blocking(async |_| {
+            job.join().await;
+            Ok(())
+        })
+        .unwrap();
     }
     seen.all_have_closed();
 }

@@ -2,12 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
-use corox::{DEFAULT, TracingContext, run_blocking, with_context, yield_now};
+use corox::{DEFAULT, Result, TracingContext, run_blocking, with_context, yield_now};
 use tracing::field::{Field, Visit};
 use tracing::span::Attributes;
 use tracing::{Event, Id, Subscriber, info, info_span};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+fn say(text: &str) -> Result<()> {
+    info!("{text}");
+    Ok(())
+}
 
 /// Notes each message with the field `kotlin` of the spans around it.
 #[derive(Clone, Default)]
@@ -68,8 +73,8 @@ fn slf4j_mdc_what_was_there_when_the_element_was_made_is_there_on_whichever_thre
             yield_now().await;
             info!("after a suspension");
             let changed = TracingContext::new(info_span!("fields", kotlin = "rolls"));
-            with_context(changed, async { Ok(info!("changed in a section")) }).await?;
-            Ok(info!("back"))
+            with_context(changed, async { say("changed in a section") }).await?;
+            say("back")
         });
         carried.join().await;
         scope.launch(async { info!("without") });

@@ -112,6 +112,12 @@ where
     lines.iter().map(|line| short(line)).collect()
 }
 
+/// Writes a line of INFO, as the last thing in a body.
+pub fn say(text: &str) -> Result<()> {
+    tracing::info!("{text}");
+    Ok(())
+}
+
 pub fn name(name: &'static str) -> CoroutineName {
     CoroutineName::new(name)
 }
