@@ -27,6 +27,7 @@
 #![doc(alias = "DebugProbes")]
 
 pub(crate) mod awaited;
+mod by_token;
 pub(crate) mod capture;
 pub(crate) mod deadlock;
 mod gates;
@@ -39,7 +40,6 @@ pub(crate) mod watch;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::Location;
-use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -125,15 +125,16 @@ pub fn is_installed() -> bool {
 #[must_use]
 #[doc(alias = "dumpCoroutinesInfo")]
 pub fn live() -> Vec<Job> {
-    let jobs: Vec<_> = {
+    let mut jobs: Vec<_> = {
         let registry = REGISTRY.lock();
-        registry
-            .jobs
-            .values()
-            .map(|entry| entry.job.clone())
+        let entries = registry.jobs.iter();
+        entries
+            .map(|(token, entry)| (*token, entry.job.clone()))
             .collect()
     };
-    jobs.iter().filter_map(Weak::upgrade).map(Job).collect()
+    jobs.sort_unstable_by_key(|(token, _)| *token);
+    let jobs = jobs.iter();
+    jobs.filter_map(|(_, job)| job.upgrade()).map(Job).collect()
 }
 
 /// What a coroutine waits for, and where; made by [`waits_of`].

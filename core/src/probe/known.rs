@@ -192,7 +192,7 @@ struct Noted {
 /// The live jobs in the order of their creation.
 #[must_use]
 pub fn known() -> Vec<Known> {
-    let (jobs, waits, holds) = {
+    let (mut jobs, waits, holds) = {
         let registry = REGISTRY.lock();
         let jobs: Vec<_> = registry
             .jobs
@@ -220,6 +220,7 @@ pub fn known() -> Vec<Known> {
             .collect();
         (jobs, waits, holds)
     };
+    jobs.sort_unstable_by_key(|noted| noted.token);
     // Read after the waits: one that has gone on meanwhile runs and has waits, too, instead of neither.
     let mut running = by_thread();
     let mut waits = waits.into_iter().peekable();

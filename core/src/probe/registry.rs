@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::awaited::Awaited;
+use super::by_token::{self, ByToken};
 use super::capture::Ticket;
 use super::holds::{Hold, HoldKey};
 use super::running::are_timed;
@@ -18,15 +19,15 @@ use super::{Reason, WaitInfo, is_installed};
 use crate::job::{Job, JobCell, JobCore, Slot};
 
 pub(super) static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
-    jobs: BTreeMap::new(),
+    jobs: by_token::empty(),
     waits: BTreeMap::new(),
     last_wait: 0,
     holds: BTreeMap::new(),
 });
 
 pub(super) struct Registry {
-    /// By token, which is the order of creation.
-    pub(super) jobs: BTreeMap<u64, Entry>,
+    /// By token; their order is that of creation.
+    pub(super) jobs: ByToken<Entry>,
     /// By the token of the job that waits, and a number.
     pub(super) waits: BTreeMap<(u64, u64), Wait>,
     pub(super) last_wait: u64,
