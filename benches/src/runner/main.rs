@@ -10,7 +10,8 @@
 //!
 //! A case name alone runs all variants of corox. Not for mem_*: what one leaves behind the next one uses again, so that each needs a
 //! process of its own. `BENCH_QUICK=1` runs each only a few times, to see that it works; `BENCH_REPETITIONS=n` exactly so often,
-//! without warm-up, for `counts.py`. A peer that has not done its case after 90 seconds ends the process.
+//! without warm-up, for `counts.py`. `BENCH_PROBES=on` has the debug probes installed meanwhile, `BENCH_PROBES=stacks` has them keep the
+//! stacks of launches, too. A peer that has not done its case after 90 seconds ends the process.
 #![forbid(unsafe_code)]
 
 mod measure;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use corox::debug::DebugProbes;
 use corox_bench::ALLOCATOR_NAME;
 use corox_bench::cases::{self, Size};
 
@@ -44,6 +46,14 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Some(_) => {}
+    }
+    if let Ok(probes) = std::env::var("BENCH_PROBES") {
+        if !["on", "stacks"].contains(&probes.as_str()) {
+            eprintln!("BENCH_PROBES is on or stacks, not {probes}");
+            return ExitCode::from(2);
+        }
+        DebugProbes::install();
+        DebugProbes::set_creation_stacks(probes == "stacks");
     }
     let cases = cases::all(Size::Whole);
     for wanted in &arguments {
