@@ -197,6 +197,7 @@ impl<F: Future> Driver<F> {
         span.poll(began, || self.poll_in_span(cx))
     }
 
+    #[inline(always)]
     fn poll_in_span(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         loop {
             let cancelled = self.frame().job().is_cancelled();

@@ -476,7 +476,7 @@ pub(crate) fn options() -> Options {
     }
 }
 
-fn deadlocks() -> Vec<Deadlock> {
+pub(crate) fn deadlocks() -> Vec<Deadlock> {
     let known = protocol::deadlocks();
     known.into_iter().map(Deadlock::new).collect()
 }

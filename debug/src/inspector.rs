@@ -29,9 +29,10 @@ pub use error::InspectorError;
 ///
 /// What the page shows is there for programs, too:
 ///
-/// - `/api/coroutines`: JSON, `process`, `total`, `matching`, `listed`, `states`, `collapsed`, and `coroutines` in the order of
+/// - `/api/coroutines`: JSON, `process`, `total`, `matching`, `listed`, `states`, `collapsed`, `deadlocks`, and `coroutines` in the order of
 ///   the tree. `?q=WORDS` leaves only coroutines whose name, number, state, thread or place has all the words;
 ///   `&limit=N` gives at most `N`, else 500; `&collapsed=KEY,KEY` leaves out what is below these.
+/// - `/api/deadlocks`: JSON, an array of [`DebugProbes::deadlocks`](crate::DebugProbes::deadlocks).
 /// - `/api/dump`: the text of [`DebugProbes::dump_coroutines`](crate::DebugProbes::dump_coroutines).
 ///
 /// Kotlin: no counterpart; IDEs show the same of programs that they debug.

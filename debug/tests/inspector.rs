@@ -501,6 +501,44 @@ fn a_dump_that_hangs_stops_nothing_else() {
 }
 
 #[test]
+fn deadlocks_are_told_as_sentences_and_as_values() {
+    inspected(|inspector| {
+        run_blocking(async |scope| {
+            let locks = || Arc::new(corox_sync::Mutex::new(()));
+            let (a, b) = (locks(), locks());
+            for (name, first, second) in [("left", &a, &b), ("right", &b, &a)] {
+                let (first, second) = (first.clone(), second.clone());
+                named(&scope, name).launch(async move {
+                    let _first = first.lock().await;
+                    yield_now().await;
+                    let _second = second.lock().await;
+                });
+            }
+            assert_eq!(list(inspector, "")["deadlocks"], json!([]));
+            while number(&list(inspector, "")["states"]["suspended"]) < 2 {
+                yield_now().await;
+            }
+            // Both wait for the second lock.
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            let told = list(inspector, "")["deadlocks"].clone();
+            let text = told[0].as_str().unwrap();
+            assert!(text.starts_with("Deadlock: \"left#") && text.contains("held by \"right#"));
+            let values = get(inspector, "/api/deadlocks").json();
+            assert_eq!(
+                (values.as_array().unwrap().len(), &values[0]["text"]),
+                (1, &told[0])
+            );
+            assert_eq!(values[0]["members"].as_array().unwrap().len(), 2);
+            scope.cancel();
+            Ok(())
+        })
+        .unwrap_err();
+    });
+}
+
+#[test]
 fn ten_thousand_are_listed_as_far_as_was_asked() {
     inspected(|inspector| {
         const COUNT: usize = 10_000;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::query::Query;
 use crate::coroutine_info::{CoroutineInfo, CoroutineState};
+use crate::deadlock::Deadlock;
 use crate::stack_frame::StackFrame;
 
 /// How many things that are waited for at once are told of one coroutine, and how many lines of each.
@@ -27,6 +28,8 @@ pub(super) struct Listing<'a> {
     states: States,
     /// The keys that were asked for, as far as they live.
     collapsed: Vec<u64>,
+    /// A sentence each, of all that live.
+    deadlocks: Vec<String>,
     coroutines: Vec<Row<'a>>,
 }
 
@@ -88,6 +91,7 @@ struct Row<'a> {
 /// may be long.
 pub(super) fn listing<'a>(
     infos: &'a [CoroutineInfo],
+    deadlocks: &[Deadlock],
     query: &Query,
     process: Process<'a>,
     now: Instant,
@@ -169,6 +173,7 @@ pub(super) fn listing<'a>(
         listed,
         states,
         collapsed: collapsed.filter(|key| places.contains_key(key)).collect(),
+        deadlocks: deadlocks.iter().map(Deadlock::to_string).collect(),
         coroutines,
     }
 }

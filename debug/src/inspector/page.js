@@ -151,6 +151,7 @@ function show(listing) {
   const kept = new Set(listing.collapsed);
   for (const key of collapsed) if (!kept.has(key)) collapsed.delete(key);
 
+  showDeadlocks(listing.deadlocks);
   const { process, states, total, matching, listed } = listing;
   set(id("process"), `${process.name} (${process.id})`);
   document.title = `${process.name}: corox inspector`;
@@ -164,6 +165,15 @@ function show(listing) {
   set(id("rest-text"), `Showing the first ${shown} of ${listed}. Search, or collapse what is not needed.`);
   id("more").hidden = limit >= HIGHEST;
   details();
+}
+
+/** Left alone while they are the same: a screen reader reads out what is new. */
+function showDeadlocks(deadlocks) {
+  const list = id("deadlocks");
+  list.hidden = deadlocks.length === 0;
+  while (list.children.length > deadlocks.length) list.lastElementChild.remove();
+  while (list.children.length < deadlocks.length) make("li", "", list);
+  deadlocks.forEach((text, index) => set(list.children[index], text));
 }
 
 /** The key of the row that takes the focus of one that goes. */

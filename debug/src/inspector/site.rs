@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::hosts::Hosts;
 use super::listing::{Process, listing, micros};
 use super::query::Query;
-use crate::debug_probes::dump_within;
+use crate::debug_probes::{deadlocks, dump_within};
 use crate::traces::{Options, infos};
 
 const PAGE: &str = include_str!("page.html");
@@ -121,6 +121,13 @@ impl Site {
                 }
                 Err(says) => text(StatusCode::BAD_REQUEST, &says),
             },
+            "/api/deadlocks" => {
+                let gate = self.lists.clone();
+                elsewhere(gate, JSON, || {
+                    serde_json::to_string(&deadlocks()).map_err(|error| error.to_string())
+                })
+                .await
+            }
             "/api/dump" => {
                 let gate = self.dumps.clone();
                 elsewhere(gate, TEXT, || {
@@ -143,7 +150,7 @@ impl Site {
             id: std::process::id(),
             inspected_us: micros(self.since.elapsed()),
         };
-        let listing = listing(&infos, query, process, Instant::now());
+        let listing = listing(&infos, &deadlocks(), query, process, Instant::now());
         serde_json::to_string(&listing).map_err(|error| error.to_string())
     }
 }
