@@ -13,6 +13,9 @@ thread_local! {
     //
     // It is that of a frame which the innermost `Entered` of this thread has borrowed, or none.
     static CURRENT: Cell<Option<NonNull<FrameRef>>> = const { Cell::new(None) };
+}
+
+thread_local! {
     // See `cancelled_here`; 0 after the current frame has become another one.
     static CLEAR_AT: Cell<usize> = const { Cell::new(0) };
 }
