@@ -306,7 +306,8 @@ impl DebugProbes {
     /// - A lock has a holder while the probes know one: who has taken it in a coroutine, after they were installed. A guard without
     ///   a lifetime may be given to another coroutine; such a lock is said to be *taken by* the one that has locked it, and is in
     ///   no deadlock. Neither is one that was left locked without a guard.
-    /// - Futures of other libraries are not seen. In a `tokio::select!` of a lock and a timer of tokio, only the lock is.
+    /// - Futures of other libraries are not seen, nor is `yield_now`. In a `tokio::select!` of a lock and a timer of tokio, only the
+    ///   lock is.
     ///
     /// Kotlin: no counterpart.
     ///

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::server::Fail;
+use crate::source::SourceArgs;
 use crate::variants::Variant;
 
 /// What `--help` prints.
@@ -44,24 +45,6 @@ pub(crate) struct Args {
     pub(crate) variants: Vec<Variant>,
     pub(crate) grace: Duration,
     pub(crate) source: SourceArgs,
-}
-
-/// Where the data comes from.
-#[derive(Debug)]
-pub(crate) enum SourceArgs {
-    /// The server of this example.
-    Own {
-        repos: usize,
-        /// Lowest and highest latency in milliseconds.
-        latency: (u64, u64),
-        fail: Option<Fail>,
-    },
-    /// Some other server that speaks GitHub's API.
-    Api {
-        url: String,
-        org: String,
-        token: Option<String>,
-    },
 }
 
 /// Reads the arguments (without the name of the program). The error is one line for the user.

@@ -2,10 +2,27 @@
 
 use std::io;
 
-use crate::args::SourceArgs;
 use crate::client::{ApiError, GitHub};
 use crate::data;
-use crate::server::Server;
+use crate::server::{Fail, Server};
+
+/// Where the data comes from.
+#[derive(Debug)]
+pub(crate) enum SourceArgs {
+    /// The server of this example.
+    Own {
+        repos: usize,
+        /// Lowest and highest latency in milliseconds.
+        latency: (u64, u64),
+        fail: Option<Fail>,
+    },
+    /// Some other server that speaks GitHub's API.
+    Api {
+        url: String,
+        org: String,
+        token: Option<String>,
+    },
+}
 
 /// A server to load from.
 #[derive(Debug)]

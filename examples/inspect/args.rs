@@ -2,8 +2,6 @@
 
 use std::num::NonZeroU64;
 
-use crate::server::Fail;
-
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 Loads the contributors of an organisation in a loop, all variants of the example `contributors` at
@@ -32,22 +30,6 @@ pub(crate) struct Args {
     pub(crate) port: u16,
     pub(crate) repos: usize,
     pub(crate) rounds: Option<NonZeroU64>,
-}
-
-/// Where the data comes from, as the files of `contributors` know it: always the own server here.
-#[derive(Debug)]
-#[allow(dead_code)]
-pub(crate) enum SourceArgs {
-    Own {
-        repos: usize,
-        latency: (u64, u64),
-        fail: Option<Fail>,
-    },
-    Api {
-        url: String,
-        org: String,
-        token: Option<String>,
-    },
 }
 
 /// Reads the arguments (without the name of the program). The error is one line for the user.

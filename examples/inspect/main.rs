@@ -39,11 +39,11 @@ use std::time::Duration;
 use corox::{CoroutineName, FinallyExt, await_all, run_blocking};
 use corox_debug::Inspector;
 
-use crate::args::{Args, Command, SourceArgs};
+use crate::args::{Args, Command};
 use crate::interrupt::Interrupt;
 use crate::model::Contributor;
 use crate::progress::Progress;
-use crate::source::Source;
+use crate::source::{Source, SourceArgs};
 use crate::variants::Variant;
 
 /// Milliseconds until the server answers, at least and mostly at most.

@@ -115,36 +115,6 @@ fn a_failure_behind_an_emit_drops_the_block_there() {
     assert_eq!(*log.borrow(), ["collect", "dropped"]);
 }
 
-/// F-5: an emit of a cancelled coroutine does not return, and gives its item to nobody.
-#[test]
-fn an_emit_looks_whether_the_coroutine_is_cancelled() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = seen.clone();
-    run_blocking(async move |scope| {
-        let job = scope.launch(async move {
-            let me = Job::current().expect("in a coroutine");
-            let numbers = flow(async |e| {
-                for n in 1.. {
-                    e.emit(n).await;
-                }
-            });
-            numbers
-                .for_each(|n| {
-                    log.lock().unwrap().push(n);
-                    if n == 3 {
-                        me.cancel();
-                    }
-                })
-                .await
-        });
-        job.join().await;
-        assert!(job.is_cancelled());
-        Ok(())
-    })
-    .unwrap();
-    assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
-}
-
 /// F-5: known items are given without a look.
 #[test]
 fn flow_of_does_not_look_whether_the_coroutine_is_cancelled() {

@@ -76,6 +76,21 @@ fn counted_below(cancel: impl Fn(Job) + Send + 'static) -> Vec<i32> {
 }
 
 #[test]
+fn when_the_collector_has_cancelled_its_coroutine() {
+    let log = Log::default();
+    let cancel = || Job::current().expect("in a coroutine").cancel();
+    let collects = count(log.clone(), at_3(cancel));
+    run_blocking(async |scope| {
+        let job = scope.launch(collects);
+        job.join().await;
+        assert!(job.is_cancelled());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(*log.lock().unwrap(), [1, 2, 3]);
+}
+
+#[test]
 fn when_what_is_far_above_was_cancelled_by_the_collector() {
     assert_eq!(counted_below(|top| top.cancel()), [1, 2, 3]);
 }

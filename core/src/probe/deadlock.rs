@@ -9,7 +9,8 @@
 //!   select is available. What comes from a channel, from a device or from a clock may come.
 //!
 //! Cancellations and failures do not count: a deadlock is what only they can end. What does not open is stuck for ever, as far as all
-//! that is waited for is known: a future of another library that is polled beside a wait, in a `tokio::select!`, is not.
+//! that is waited for is known: a future of another library that is polled beside a wait, in a `tokio::select!`, is not, nor is a
+//! `yield_now`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -51,8 +52,8 @@ pub struct Link {
 /// Waits and holds are read in one piece, but what runs is read after that. So a coroutine that was in the midst of a poll, and had
 /// noted a wait already, may be taken for one that is suspended in it. It has gone on since then: it ends that wait, gives something
 /// back or begins another wait, or else it was found running. So all is read a second time, after it was seen that nobody of the
-/// ring runs; what was in the midst of a poll has ended that then. What both looks find, with the same waits, is stuck: a coroutine that was polled in
-/// between was woken by nothing that it waits for.
+/// ring runs; what was in the midst of a poll has ended that then. What both looks find, with the same waits, is stuck: a coroutine
+/// that was polled in between was woken by nothing that it waits for.
 #[must_use]
 pub fn deadlocks() -> Vec<Deadlock> {
     // Others come and go meanwhile, and may change by which way a ring is found.
