@@ -4,8 +4,8 @@
 #[path = "support/counting.rs"]
 mod counting;
 
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::future::{Future, poll_fn, ready};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Barrier, LazyLock};
 use std::task::{Context, Poll};
 use std::thread;
@@ -45,8 +45,8 @@ const ON_THE_LOOP: &[Case] = &[
     ("with_timeout that suspends once", expected(2, 288), |_, n| Box::pin(timeout_that_suspends(n))),
     ("delay", expected(1, 64), |_, n| Box::pin(delays(n))),
     ("yield_now", expected(0, 0), |_, n| Box::pin(yields(n))),
-    ("a cancel of a suspended child", expected(5, 333), |s, n| Box::pin(cancel(s, n))),
-    ("a cancel of a child that has not begun", expected(5, 333), |s, n| Box::pin(cancel_at_once(s, n))),
+    ("a cancel of a suspended child", expected(3, 264), |s, n| Box::pin(cancel(s, n))),
+    ("a cancel of a child that has not begun", expected(3, 264), |s, n| Box::pin(cancel_at_once(s, n))),
     ("with_context to the same dispatcher", expected(1, 176), |_, n| Box::pin(context(n))),
     ("with_context to another thread", expected(4, 552), |_, n| Box::pin(other_thread(n))),
     ("the other thread's part of that", expected(0, 0), |_, n| Box::pin(part_of_the_other_thread(n))),
@@ -65,7 +65,7 @@ const ON_THE_POOL: &[Case] = &[
     ("delay", expected(0, 0), |_, n| Box::pin(delays(n))),
     // The queue of those who yield is in blocks of so many.
     ("63 times yield_now", expected(1, 1520), |_, n| Box::pin(yields(n * 63))),
-    ("a cancel of a suspended child", expected(5, 333), |s, n| Box::pin(cancel(s, n))),
+    ("a cancel of a suspended child", expected(3, 264), |s, n| Box::pin(cancel(s, n))),
     // What tokio allocates for the thread that takes over is counted, too.
     ("with_context to IO, on this thread", expected(3, 464), |_, n| Box::pin(io_in_place(n))),
 ];
@@ -195,10 +195,17 @@ async fn timeout_that_suspends(n: usize) -> Result<Count> {
     })
 }
 
+/// So many that have waited: on a busy machine one may be over before it has begun, which is for nothing.
 async fn delays(n: usize) -> Result<Count> {
     count!({
-        for _ in 0..n {
-            delay(Duration::from_millis(1)).await;
+        let mut waited = 0;
+        while waited < n {
+            let mut delay = pin!(delay(Duration::from_millis(1)));
+            let is_over = poll_fn(|cx| Poll::Ready(delay.as_mut().poll(cx).is_ready())).await;
+            if !is_over {
+                delay.await;
+                waited += 1;
+            }
         }
     })
 }

@@ -378,7 +378,8 @@ impl Job {
 impl Job {
     /// The text of a cancellation that has no other. Without the state: it is written before that changes.
     pub(crate) fn was_cancelled(&self) -> String {
-        let mut text = String::new();
+        // Enough for each kind, so that the number of allocations does not depend on the digits of the address.
+        let mut text = String::with_capacity(64);
         // Into a `String`, which does not fail.
         let _ = debug::write_name(self, &mut text);
         let _ = write!(text, "@{:x} was cancelled", self.address());
