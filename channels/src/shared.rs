@@ -1,6 +1,6 @@
 //! A channel, as its handles and futures share it: the lock, the hook, and what happens after the lock.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::panic::Location;
 // The hints and counts are not what a model is about.
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 
 use corox_core::error_protocol::{of_no_job, same_for_a_job};
 use corox_core::probe::{Reason, WaitReason, is_installed};
-use corox_core::probe_protocol::{Awaited, Identity};
+use corox_core::probe_protocol::{Awaited, Detail, Identity};
 use corox_core::waiters_protocol::{FirstPanic, Key, State as Entry};
 use corox_core::{Error, Job};
 
@@ -325,18 +325,26 @@ impl<T> Shared<T> {
 
 impl<T> Shared<T> {
     /// What a wait at one of its ends is noted as: by its address, too, so that the other end is found among the channels of one line.
-    pub(crate) fn as_awaited(&self) -> (String, Awaited) {
+    pub(crate) fn as_awaited(&self) -> (Detail, Awaited) {
         let identity = Identity::of(self);
-        let mut text = String::new();
-        let _ = self.write_kind(&mut text);
-        let _ = write!(text, "{identity} made at {}", self.made);
-        (text, Awaited::Channel(identity))
+        let (kind, capacity) = self.kind();
+        let detail = Detail::Channel {
+            kind,
+            capacity,
+            identity,
+            made: self.made,
+        };
+        (detail, Awaited::Channel(identity))
     }
 
-    fn write_kind(&self, to: &mut impl fmt::Write) -> fmt::Result {
+    /// The capacity as it was asked for: a name, and perhaps a number.
+    fn kind(&self) -> (&'static str, Option<usize>) {
         match self.capacity {
-            Capacity::Exactly(room) => write!(to, "Channel({room})"),
-            capacity => write!(to, "Channel({capacity:?})"),
+            Capacity::Exactly(room) => ("Channel", Some(room)),
+            Capacity::Rendezvous => ("Channel(Rendezvous)", None),
+            Capacity::Buffered => ("Channel(Buffered)", None),
+            Capacity::Conflated => ("Channel(Conflated)", None),
+            Capacity::Unlimited => ("Channel(Unlimited)", None),
         }
     }
 }
@@ -357,8 +365,10 @@ fn take_handler<T>(state: &mut State<T>) -> Option<CloseHandler> {
 /// Which channel it is: by its capacity and the line that made it. In dumps it has its address, too.
 impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_kind(f)?;
-        write!(f, " made at {}", self.made)
+        match self.kind() {
+            (kind, None) => write!(f, "{kind} made at {}", self.made),
+            (kind, Some(capacity)) => write!(f, "{kind}({capacity}) made at {}", self.made),
+        }
     }
 }
 

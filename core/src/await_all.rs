@@ -12,6 +12,7 @@ use crate::frame;
 use crate::job::{Job, Node, OnEnd};
 use crate::node_list::Key;
 use crate::probe::awaited::Awaited;
+use crate::probe::detail::Detail;
 use crate::probe::{Reason, WaitReason};
 use crate::shim::{AtomicUsize, AtomicWaker, Mutex};
 
@@ -118,7 +119,7 @@ async fn gather<T: Send + 'static>(
         reason.note_for(|| {
             let text = format!("{} of them", gathering.left.load(Ordering::Relaxed));
             let tokens = awaits.iter().map(|member| member.job().core().token());
-            (text, Awaited::All(tokens.collect()))
+            (Detail::Text(text), Awaited::All(tokens.collect()))
         });
         Poll::Pending
     })

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::frame;
 use crate::job::{Job, Kind};
-use crate::{probe, trace};
+use crate::trace;
 
 const UNKNOWN: u8 = 0;
 const OFF: u8 = 1;
@@ -68,20 +68,17 @@ pub fn set_debug_mode(on: bool) {
 /// The number of a new job: a fresh one for a coroutine of its own, that of the surrounding one for a scope inside it, none
 /// for a body-less job.
 #[inline]
-pub(crate) fn id_for(kind: Kind, parent: Option<&Job>) -> u64 {
-    if MODE.load(Ordering::Relaxed) == OFF && !is_asked_for() {
+pub(crate) fn id_for(kind: Kind, parent: Option<&Job>, is_probed: bool) -> u64 {
+    // Whether somebody tells of coroutines by their numbers.
+    let is_asked_for = is_probed || trace::numbers_are_wanted();
+    if MODE.load(Ordering::Relaxed) == OFF && !is_asked_for {
         return 0;
     }
-    id_by_mode(kind, parent)
+    id_by_mode(kind, parent, is_asked_for)
 }
 
-/// Whether somebody tells of coroutines by their numbers.
-fn is_asked_for() -> bool {
-    probe::is_installed() || trace::numbers_are_wanted()
-}
-
-fn id_by_mode(kind: Kind, parent: Option<&Job>) -> u64 {
-    if !debug_mode() && !is_asked_for() || kind.is_body_less() {
+fn id_by_mode(kind: Kind, parent: Option<&Job>, is_asked_for: bool) -> u64 {
+    if kind.is_body_less() || !is_asked_for && !debug_mode() {
         return 0;
     }
     let owner = match kind {

@@ -160,6 +160,7 @@ pub mod probe_protocol {
     pub use crate::probe::awaited::{Awaited, Identity};
     pub use crate::probe::capture::{Asked, ask_for_stacks};
     pub use crate::probe::deadlock::{Deadlock, Link, deadlocks};
+    pub use crate::probe::detail::{Detail, WeakJob};
     pub use crate::probe::holds::{Which, given_back, taken};
     pub use crate::probe::known::{Holder, Known, KnownHold, KnownWait, is_part, known};
     pub use crate::probe::registry::{

@@ -30,11 +30,13 @@ pub(crate) mod awaited;
 mod by_token;
 pub(crate) mod capture;
 pub(crate) mod deadlock;
+pub(crate) mod detail;
 mod gates;
 pub(crate) mod holds;
 pub(crate) mod known;
 pub(crate) mod registry;
 pub(crate) mod running;
+mod tree;
 pub(crate) mod watch;
 
 use std::collections::BTreeMap;
@@ -44,9 +46,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use awaited::Awaited;
+use detail::Detail;
 use known::{KnownWait, known};
-use registry::{Detail, REGISTRY, Wait};
-pub(crate) use registry::{forget, register};
+use registry::{REGISTRY, Wait};
+pub(crate) use registry::{forget, register, register_alone};
 pub(crate) use running::{Allowed, Seen};
 
 use crate::frame;
@@ -80,15 +83,13 @@ pub struct Installed(());
 #[doc(alias = "DebugProbes.install")]
 #[doc(alias = "withDebugProbes")]
 pub fn install() -> Installed {
-    INSTALLED.fetch_add(1, Ordering::Relaxed);
+    registry::add_guard();
     Installed(())
 }
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        if INSTALLED.fetch_sub(1, Ordering::Relaxed) == 1 {
-            registry::clear();
-        }
+        registry::drop_guard();
     }
 }
 
@@ -125,16 +126,12 @@ pub fn is_installed() -> bool {
 #[must_use]
 #[doc(alias = "dumpCoroutinesInfo")]
 pub fn live() -> Vec<Job> {
-    let mut jobs: Vec<_> = {
+    let entries: Vec<_> = {
         let registry = REGISTRY.lock();
-        let entries = registry.jobs.iter();
-        entries
-            .map(|(token, entry)| (*token, entry.job.clone()))
-            .collect()
+        let entries = registry.jobs.values();
+        entries.map(|entry| entry.job.clone()).collect()
     };
-    jobs.sort_unstable_by_key(|(token, _)| *token);
-    let jobs = jobs.iter();
-    jobs.filter_map(|(_, job)| job.upgrade()).map(Job).collect()
+    tree::below(entries.iter())
 }
 
 /// What a coroutine waits for, and where; made by [`waits_of`].
@@ -152,6 +149,18 @@ pub struct WaitInfo {
     pub location: &'static Location<'static>,
     /// Whether only coroutines and jobs can end the wait: no clock, device or foreign code.
     pub by_coroutines: bool,
+}
+
+impl WaitInfo {
+    /// It becomes a text here: not to be called while a lock is held.
+    fn of(wait: &Wait) -> WaitInfo {
+        WaitInfo {
+            what: wait.what.0,
+            detail: wait.detail.to_string(),
+            location: wait.location,
+            by_coroutines: wait.by_coroutines,
+        }
+    }
 }
 
 /// What the coroutine or scope `job` waits for at this moment.
@@ -181,12 +190,12 @@ pub struct WaitInfo {
 #[doc(alias = "lastObservedStackTrace")]
 pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
     let token = job.core().token();
-    let registry = REGISTRY.lock();
-    registry
-        .waits
-        .range((token, 0)..=(token, u64::MAX))
-        .map(|(_, wait)| wait.info())
-        .collect()
+    let waits: Vec<_> = {
+        let registry = REGISTRY.lock();
+        let own = registry.waits.range((token, 0)..=(token, u64::MAX));
+        own.map(|(_, wait)| wait.clone()).collect()
+    };
+    waits.iter().map(WaitInfo::of).collect()
 }
 
 /// The tree of the live jobs as text: a line each, indented by depth, with state, launch site and what it waits for.
@@ -384,12 +393,9 @@ impl WaitReason {
     /// As [`note`](WaitReason::note), of a wait for something that is known to other coroutines, too. For the crates of the project.
     #[doc(hidden)]
     #[inline]
-    pub fn note_for(&mut self, detail: impl FnOnce() -> (String, Awaited)) {
+    pub fn note_for(&mut self, detail: impl FnOnce() -> (Detail, Awaited)) {
         if is_installed() {
-            self.note_slowly(|| {
-                let (text, awaited) = detail();
-                (Detail::Text(text), awaited)
-            });
+            self.note_slowly(detail);
         }
     }
 
@@ -428,9 +434,10 @@ impl WaitReason {
                 location: self.location,
                 by_coroutines: self.by_coroutines,
                 awaited,
+                owner: None,
                 stack: None,
             };
-            self.noted = registry::begin_wait(job.core().token(), wait);
+            self.noted = registry::begin_wait(&job, wait);
         }
         if capture::is_capturing() {
             registry::add_stack(self.noted);

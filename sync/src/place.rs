@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
 use corox_core::probe::{Reason, WaitReason, is_installed};
-use corox_core::probe_protocol::Awaited;
+use corox_core::probe_protocol::{Awaited, Detail};
 use corox_core::select_protocol::{Attempt, Registered, Registrar};
 use corox_core::waiters_protocol::{Key, State, Waiter, cancelled_here};
 
@@ -149,18 +149,18 @@ impl Place {
     }
 }
 
-fn describe(permits: &Permits, want: Want, kind: &'static str) -> (String, Awaited) {
+fn describe(permits: &Permits, want: Want, kind: &'static str) -> (Detail, Awaited) {
     let which = permits.which(kind);
-    let text = match want.permits {
-        1 => which.to_string(),
-        several => format!("{several} of {which}"),
+    let detail = Detail::Lock {
+        which,
+        permits: want.permits,
     };
     let awaited = Awaited::Lock {
         lock: which.identity,
         permits: want.permits,
         all: permits.all(),
     };
-    (text, awaited)
+    (detail, awaited)
 }
 
 /// Of a clause.

@@ -30,14 +30,25 @@ impl<S: Slot> JobCell<S> {
         parent: Option<&Job>,
         location: &'static Location<'static>,
     ) -> (Arc<JobCell<S>>, Attached) {
-        let id = debug::id_for(kind, parent);
+        let is_probed = probe::is_installed();
+        let id = debug::id_for(kind, parent, is_probed);
         let span = JobSpan::of_new(kind, id, &context, parent, location);
         let cell = Arc::new(JobCell {
-            core: JobCore::new(kind, id, context, parent.cloned(), location, span),
+            core: JobCore::new(
+                kind,
+                id,
+                context,
+                parent.cloned(),
+                location,
+                span,
+                is_probed,
+            ),
             slot,
         });
         let job = Job(cell.clone());
-        probe::register(&job, parent);
+        if is_probed {
+            probe::register(&job, parent);
+        }
         let watched = cell
             .core
             .context
@@ -93,6 +104,7 @@ impl Job {
             Err(child) => {
                 let parent = child.core().inner.lock().parent.take();
                 drop(parent);
+                probe::register_alone(&child);
                 let cause = match self.final_cause() {
                     Some(cause) => self.cause_for_children(cause),
                     None => Error::at_cancellation(

@@ -254,7 +254,8 @@ pub(crate) struct JobCore {
     pub(crate) frame: Frame,
     /// The number of the coroutine in debug mode and with probes installed, else 0.
     pub(crate) id: u64,
-    /// Names the job as the origin of a cancellation; given out when first asked for.
+    /// Names the job as the origin of a cancellation. Given out when first asked for, an even one, or at the creation if probes are
+    /// installed then, an odd one: these are in the order of creation.
     token: AtomicU64,
     /// The key under which the parent holds this job.
     pub(crate) key: AtomicU64,
@@ -304,6 +305,7 @@ impl Rare {
 
 impl Inner {
     /// The span of the coroutine, if there is one.
+    #[cfg(feature = "tracing")]
     pub(crate) fn span(&self) -> JobSpan {
         match &self.rare {
             None => JobSpan::none(),
@@ -370,7 +372,13 @@ impl Drop for JobCore {
 // As tokio's handles: no lock is held while user code runs, so unwinding leaves nothing half-changed.
 impl<S: ?Sized> RefUnwindSafe for JobCell<S> {}
 
-static NEXT_TOKEN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+/// Even.
+static NEXT_TOKEN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(2);
+
+/// All tokens that were given out so far are less.
+pub(crate) fn next_token() -> u64 {
+    NEXT_TOKEN.load(Ordering::Relaxed)
+}
 
 impl JobCore {
     // Compiled into its place, so that it is not copied there.
@@ -382,7 +390,13 @@ impl JobCore {
         parent: Option<Job>,
         location: &'static Location<'static>,
         span: JobSpan,
+        is_probed: bool,
     ) -> JobCore {
+        let token = if is_probed {
+            NEXT_TOKEN.fetch_add(2, Ordering::Relaxed) | 1
+        } else {
+            0
+        };
         JobCore {
             inner: Mutex::new(Inner {
                 parent,
@@ -395,7 +409,7 @@ impl JobCore {
             context,
             frame: Frame::new(),
             id,
-            token: AtomicU64::new(0),
+            token: AtomicU64::new(token),
             key: AtomicU64::new(0),
             link: AtomicU32::new(0),
             flags: Flags::new(if kind.is_lazy() { 0 } else { STARTED }),
@@ -410,7 +424,7 @@ impl JobCore {
         if known != 0 {
             return known;
         }
-        let fresh = NEXT_TOKEN.fetch_add(1, Ordering::Relaxed);
+        let fresh = NEXT_TOKEN.fetch_add(2, Ordering::Relaxed);
         match self
             .token
             .compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed)
@@ -418,6 +432,12 @@ impl JobCore {
             Ok(_) => fresh,
             Err(known) => known,
         }
+    }
+
+    /// That of a job that was made with probes installed.
+    pub(crate) fn token_of_creation(&self) -> Option<u64> {
+        let token = self.token.load(Ordering::Relaxed);
+        (token % 2 == 1).then_some(token)
     }
 
     /// Whether this is the job that the number names.

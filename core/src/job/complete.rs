@@ -7,7 +7,7 @@ use corox_scheduler::Task;
 
 use super::cell::{Ended, Inner, Node};
 use super::handle::Job;
-use super::state::{ABANDONED, BODY_ENDED, CANCELLING, FINAL, SEALED, STARTED};
+use super::state::{ABANDONED, BODY_ENDED, CANCELLING, FINAL, NOTED, SEALED, STARTED};
 use super::tally::{MANY, Pushed};
 use crate::error::Error;
 use crate::exception_handler::report_uncaught;
@@ -148,7 +148,7 @@ impl Job {
             && !parent.kind.is_body_less()
             && core.context.ptr_eq(&parent.context)
             && self.0.slot.keeps_nothing()
-            && !probe::is_installed()
+            && !core.flags.any(NOTED)
     }
 
     /// Does at the parent of a stacked child what is to be done there.

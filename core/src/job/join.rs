@@ -12,10 +12,11 @@ use crate::frame;
 use crate::node_list::Key;
 use crate::probe;
 use crate::probe::awaited::Awaited;
+use crate::probe::detail::Detail;
 
 /// What a wait for the end of `job` is noted as.
-pub(crate) fn of_job(job: &Job) -> (String, Awaited) {
-    (job.to_string(), Awaited::Job(job.core().token()))
+pub(crate) fn of_job(job: &Job) -> (Detail, Awaited) {
+    (Detail::Job(job.into()), Awaited::Job(job.core().token()))
 }
 
 /// The registration of one who waits for a job; who has it ends it.

@@ -16,11 +16,11 @@ mod state;
 mod tally;
 
 pub(crate) use attach::Attached;
-pub(crate) use cell::{JobCell, JobCore, Kind, Node, Polled, Slot};
+pub(crate) use cell::{JobCell, JobCore, Kind, Node, Polled, Slot, next_token};
 pub use handle::Job;
 pub use join::{Join, join_all};
 pub(crate) use join::{Waiting, of_job};
 pub use on_completion::DisposeHandle;
 pub(crate) use on_completion::OnEnd;
 pub use state::JobState;
-pub(crate) use state::{BODY_ENDED, CANCELLING, FINAL, STARTED};
+pub(crate) use state::{BODY_ENDED, CANCELLING, FINAL, NOTED, STARTED};

@@ -49,6 +49,8 @@ pub(crate) const SEALED: u8 = 1 << 3;
 pub(crate) const FINAL: u8 = 1 << 4;
 /// The future of an inline scope was dropped half-way: nobody reads the result (decision 8).
 pub(crate) const ABANDONED: u8 = 1 << 5;
+/// The registry of the probes has an entry of it, which goes with its end.
+pub(crate) const NOTED: u8 = 1 << 6;
 
 /// The flags of a job.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::registry::REGISTRY;
+use super::registry::{REGISTRY, owner_of, with_entry};
 use super::running::by_thread;
 use crate::job::{BODY_ENDED, FINAL, Job};
 
@@ -101,18 +101,15 @@ pub fn ask_for_stacks() -> Arc<Asked> {
         if !job.context().dispatcher.is_dispatch_needed() {
             continue;
         }
+        // The others are polled inside of one of these, or have nothing to tell.
+        let is_polled_by_itself = core.kind.is_a_task() || owner_of(&job).ptr_eq(&job);
+        if !is_polled_by_itself || core.frame.polls.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
         let ticket = Ticket::new(&asked);
-        let refused = match REGISTRY.lock().jobs.get_mut(&token) {
-            // The others are polled inside of one of these, or have nothing to tell.
-            Some(entry)
-                if entry.polls(core) > 0 && (entry.owner == token || core.kind.is_a_task()) =>
-            {
-                entry.asked.push(ticket);
-                None
-            }
-            _ => Some(ticket),
-        };
-        if refused.is_none() {
+        // In what is given to the entry, it stays there; otherwise it is dropped outside of the locks.
+        let mut ticket = Some(ticket);
+        if with_entry(&job, |entry| entry.asked.extend(ticket.take())).is_some() {
             marked.push(job);
         }
     }
@@ -187,6 +184,10 @@ pub(super) fn begin(token: u64, depth: usize) {
 
 /// It ends: whoever has asked it is answered.
 pub(super) fn end(depth: usize) {
+    // Those of a poll that was asked are given back below.
+    if TICKETS.load(Ordering::Relaxed) == 0 {
+        return;
+    }
     let ended = CAPTURED.try_with(|all| {
         let mut all = all.borrow_mut();
         match all.last() {

@@ -9,7 +9,7 @@ use std::panic::Location;
 
 use super::awaited::Identity;
 use super::is_installed;
-use super::registry::REGISTRY;
+use super::registry::{REGISTRY, is_known, owner_of};
 use crate::frame;
 
 /// In this order all that is held of one lock is in a row.
@@ -51,16 +51,17 @@ pub fn taken(which: Which, permits: usize, may_move: bool) {
     let Some(job) = frame::current_job() else {
         return;
     };
-    let token = job.core().token();
+    // One that is not known holds nothing that is known.
+    if !is_known(job.core()) {
+        return;
+    }
+    // The coroutine, for a guard may outlive the scope that it was made in.
+    let holder = owner_of(&job).core().token();
     let mut registry = REGISTRY.lock();
     // Under the lock: the last guard of the probes clears the registry under it.
     if !is_installed() {
         return;
     }
-    // The coroutine, for a guard may outlive the scope that it was made in. One that is not known holds nothing that is known.
-    let Some(holder) = registry.jobs.get(&token).map(|entry| entry.owner) else {
-        return;
-    };
     let key = HoldKey {
         lock: which.identity,
         may_have_moved: may_move,
@@ -76,14 +77,13 @@ pub fn taken(which: Which, permits: usize, may_move: bool) {
 /// lock is known to be held any more.
 pub fn given_back(lock: Identity, permits: usize, may_have_moved: bool) {
     let job = frame::current_job();
-    let token = job.map(|job| job.core().token());
-    let mut registry = REGISTRY.lock();
-    let owner = token.and_then(|token| registry.jobs.get(&token));
-    let own = owner.map(|entry| HoldKey {
+    let known = job.filter(|job| is_known(job.core()));
+    let own = known.map(|job| HoldKey {
         lock,
         may_have_moved,
-        holder: entry.owner,
+        holder: owner_of(&job).core().token(),
     });
+    let mut registry = REGISTRY.lock();
     let all = HoldKey {
         lock,
         may_have_moved,

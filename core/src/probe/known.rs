@@ -1,7 +1,6 @@
 //! All that the probes know of the live jobs, in one piece.
 
 use std::collections::BTreeMap;
-use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,9 @@ use super::awaited::Awaited;
 use super::holds::{Hold, HoldKey, Which};
 use super::registry::{REGISTRY, Stack, Wait};
 use super::running::by_thread;
+use super::tree;
 use crate::debug::short_name;
-use crate::job::{BODY_ENDED, FINAL, Job, JobCell, JobState, Slot};
+use crate::job::{BODY_ENDED, FINAL, Job, JobState};
 
 /// A live job.
 #[derive(Debug)]
@@ -95,9 +95,10 @@ pub struct Holder {
     pub hold: KnownHold,
 }
 
+/// Not to be called while a lock is held.
 pub(super) fn known_wait(number: u64, wait: &Wait) -> KnownWait {
     KnownWait {
-        info: wait.info(),
+        info: WaitInfo::of(wait),
         number,
         awaited: wait.awaited.clone(),
         held_by: Vec::new(),
@@ -178,68 +179,68 @@ fn known_hold(key: &HoldKey, hold: &Hold) -> KnownHold {
 }
 
 /// What the registry has of a job.
+#[derive(Default)]
 struct Noted {
-    token: u64,
-    job: Weak<JobCell<dyn Slot>>,
-    owner: u64,
     carried: u64,
     busy: Option<Duration>,
     created: Option<Instant>,
-    last_wait: Option<KnownWait>,
+    last_wait: Option<Wait>,
     creation: Option<Stack>,
 }
 
 /// The live jobs in the order of their creation.
 #[must_use]
 pub fn known() -> Vec<Known> {
-    let (mut jobs, waits, holds) = {
+    let (entries, waits, holds) = {
         let registry = REGISTRY.lock();
-        let jobs: Vec<_> = registry
-            .jobs
-            .iter()
-            .map(|(token, entry)| Noted {
-                token: *token,
-                job: entry.job.clone(),
-                owner: entry.owner,
+        let entries = registry.jobs.iter().map(|(token, entry)| {
+            let noted = Noted {
                 carried: entry.carried,
                 busy: entry.busy,
                 created: entry.created,
-                last_wait: entry.last.as_ref().map(|wait| known_wait(0, wait)),
+                last_wait: entry.last.clone(),
                 creation: entry.creation.clone(),
-            })
-            .collect();
-        let waits: Vec<_> = registry
-            .waits
-            .iter()
-            .map(|((job, number), wait)| (*job, known_wait(*number, wait)))
-            .collect();
-        let holds: Vec<_> = registry
-            .holds
-            .iter()
-            .map(|(key, hold)| (*key, *hold))
-            .collect();
-        (jobs, waits, holds)
+            };
+            (*token, (entry.job.clone(), noted))
+        });
+        let entries: BTreeMap<_, _> = entries.collect();
+        let waits = registry.waits.iter();
+        let waits: Vec<_> = waits.map(|(key, wait)| (*key, wait.clone())).collect();
+        let holds = registry.holds.iter();
+        let holds: Vec<_> = holds.map(|(key, hold)| (*key, *hold)).collect();
+        (entries, waits, holds)
     };
-    jobs.sort_unstable_by_key(|noted| noted.token);
+    // After the waits: whoever waits was there before. What has been launched since has no waits, and is told so.
+    let jobs = tree::below(entries.values().map(|(job, _)| job));
+    let mut noted: BTreeMap<u64, Noted> = entries
+        .into_iter()
+        .map(|(token, (_, noted))| (token, noted))
+        .collect();
     // Read after the waits: one that has gone on meanwhile runs and has waits, too, instead of neither.
     let mut running = by_thread();
     let mut waits = waits.into_iter().peekable();
-    let mut known = Vec::with_capacity(jobs.len());
-    for noted in jobs {
-        let token = noted.token;
-        while waits.next_if(|(job, _)| *job < token).is_some() {}
-        let mut own = Vec::new();
-        while let Some((_, wait)) = waits.next_if(|(job, _)| *job == token) {
-            own.push(wait);
-        }
-        let Some(job) = noted.job.upgrade().map(Job) else {
-            continue;
-        };
+    let mut known: Vec<Known> = Vec::with_capacity(jobs.len());
+    for job in jobs {
         let core = job.core();
+        let token = core.token();
+        while waits.next_if(|((job, _), _)| *job < token).is_some() {}
+        let mut own = Vec::new();
+        while let Some(((_, number), wait)) = waits.next_if(|((job, _), _)| *job == token) {
+            own.push(known_wait(number, &wait));
+        }
+        let parent = job.parent();
         if core.flags.any(FINAL) {
             // It has ended meanwhile (P-3).
             continue;
         }
+        let parent_token = parent.as_ref().map(|parent| parent.core().token());
+        // Parents are older, so they come first.
+        let around = parent.filter(|job| core.kind.is_part() && !job.core().kind.is_body_less());
+        let around = around.and_then(|_| {
+            let token = parent_token?;
+            known.binary_search_by_key(&token, |job| job.token).ok()
+        });
+        let noted = noted.remove(&token).unwrap_or_default();
         let polls = noted.carried + u64::from(core.frame.polls.load(Ordering::Relaxed));
         let (thread, running_since) = match running.remove(&token) {
             Some(running) => (Some(running.thread), running.since),
@@ -249,8 +250,8 @@ pub fn known() -> Vec<Known> {
             description: job.to_string(),
             state: job.state(),
             token,
-            owner: noted.owner,
-            parent: job.parent().map(|parent| parent.core().token()),
+            owner: around.map_or(token, |around| known[around].owner),
+            parent: parent_token,
             builder: core.kind.builder(),
             is_task: core.kind.is_a_task() || !core.kind.is_part(),
             has_body: !core.kind.is_body_less(),
@@ -262,7 +263,7 @@ pub fn known() -> Vec<Known> {
             thread,
             running_since,
             waits: own,
-            last_wait: noted.last_wait,
+            last_wait: noted.last_wait.map(|wait| known_wait(0, &wait)),
             holds: Vec::new(),
             creation: noted.creation,
             job,

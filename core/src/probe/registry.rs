@@ -1,10 +1,12 @@
 //! What the probes have recorded.
+//!
+//! A launch leaves nothing here as a rule: the tree of jobs leads to a job whose parent is known. Here are those to which nothing else
+//! leads, and what a job does not know of itself.
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -13,10 +15,11 @@ use parking_lot::Mutex;
 use super::awaited::Awaited;
 use super::by_token::{self, ByToken};
 use super::capture::Ticket;
+use super::detail::Detail;
 use super::holds::{Hold, HoldKey};
 use super::running::are_timed;
-use super::{Reason, WaitInfo, is_installed};
-use crate::job::{Job, JobCell, JobCore, Slot};
+use super::{INSTALLED, Reason, is_installed};
+use crate::job::{FINAL, Job, JobCell, JobCore, NOTED, Slot, next_token};
 
 pub(super) static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     jobs: by_token::empty(),
@@ -26,7 +29,7 @@ pub(super) static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
 });
 
 pub(super) struct Registry {
-    /// By token; their order is that of creation.
+    /// The jobs without a parent, or with one that is not known, and those of whom more is to be told than they know themselves.
     pub(super) jobs: ByToken<Entry>,
     /// By the token of the job that waits, and a number.
     pub(super) waits: BTreeMap<(u64, u64), Wait>,
@@ -38,8 +41,6 @@ pub(super) struct Registry {
 /// A job that lives.
 pub(super) struct Entry {
     pub(super) job: Weak<JobCell<dyn Slot>>,
-    /// The coroutine that this scope is a part of, or the job itself.
-    pub(super) owner: u64,
     /// The polls that the count of the job has lost by its carries.
     pub(super) carried: u64,
     /// When it was made, if polls were timed then.
@@ -53,47 +54,31 @@ pub(super) struct Entry {
     pub(super) asked: Vec<Ticket>,
 }
 
+impl Entry {
+    fn new(job: &Job) -> Entry {
+        Entry {
+            job: Arc::downgrade(&job.0),
+            carried: 0,
+            created: None,
+            busy: None,
+            last: None,
+            creation: None,
+            asked: Vec::new(),
+        }
+    }
+}
+
+#[derive(Clone)]
 pub(super) struct Wait {
     pub(super) what: &'static Reason,
     pub(super) detail: Detail,
     pub(super) location: &'static Location<'static>,
     pub(super) by_coroutines: bool,
     pub(super) awaited: Awaited,
+    /// The token of the coroutine of the job that waits, if that is known.
+    pub(super) owner: Option<u64>,
     /// As it was when last asked for.
     pub(super) stack: Option<Stack>,
-}
-
-impl Wait {
-    pub(super) fn info(&self) -> WaitInfo {
-        WaitInfo {
-            what: self.what.0,
-            detail: self.detail.to_string(),
-            location: self.location,
-            by_coroutines: self.by_coroutines,
-        }
-    }
-}
-
-impl Entry {
-    /// How often `job`, which this is about, was polled.
-    pub(super) fn polls(&self, job: &JobCore) -> u64 {
-        self.carried + u64::from(job.frame.polls.load(Ordering::Relaxed))
-    }
-}
-
-/// What exactly a wait is for.
-pub(super) enum Detail {
-    Text(String),
-    Duration(Duration),
-}
-
-impl fmt::Display for Detail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Detail::Text(text) => f.write_str(text),
-            Detail::Duration(duration) => write!(f, "{duration:?}"),
-        }
-    }
 }
 
 /// A stack, which only the crate that has taken it can read.
@@ -140,49 +125,66 @@ pub(super) fn take_stack() -> Option<Stack> {
     TAKE_STACK.get().map(|take| take())
 }
 
-/// Called for each new job.
-#[inline]
+/// The least token that a job has which is known: those that live from an earlier time with probes have lesser ones.
+static FIRST: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the job was made since the probes were installed.
+pub(super) fn is_known(job: &JobCore) -> bool {
+    is_installed()
+        && job
+            .token_of_creation()
+            .is_some_and(|token| token >= FIRST.load(Ordering::Relaxed))
+}
+
+/// Called for each new job if probes are installed, before anybody else has it.
+#[cold]
 pub(crate) fn register(job: &Job, parent: Option<&Job>) {
-    if is_installed() {
-        register_slowly(job, parent);
+    let is_led_to = parent.is_some_and(|parent| is_known(parent.core()));
+    let keeps_stack = creation_stacks();
+    let is_timed = are_timed();
+    if is_led_to && !keeps_stack && !is_timed {
+        return;
+    }
+    let creation = if keeps_stack { take_stack() } else { None };
+    let created = is_timed.then(Instant::now);
+    with_entry(job, |entry| {
+        entry.creation = creation;
+        entry.created = created;
+    });
+}
+
+/// Called for a job whose parent has not taken it, so that nothing leads to it.
+pub(crate) fn register_alone(job: &Job) {
+    if is_known(job.core()) {
+        with_entry(job, |_| ());
     }
 }
 
-#[cold]
-fn register_slowly(job: &Job, parent: Option<&Job>) {
-    let token = job.core().token();
-    let kind = job.core().kind;
-    let around = parent.filter(|parent| kind.is_part() && !parent.core().kind.is_body_less());
-    let around = around.map(|parent| parent.core().token());
-    let creation = if creation_stacks() {
-        take_stack()
-    } else {
-        None
-    };
-    let created = are_timed().then(Instant::now);
-    let mut registry = REGISTRY.lock();
-    // Asked again under the lock: the last guard clears the registry under it, and nobody would forget a job that came
-    // after that.
-    if is_installed() {
-        let around = around.and_then(|around| registry.jobs.get(&around));
-        let entry = Entry {
-            job: Arc::downgrade(&job.0),
-            owner: around.map_or(token, |around| around.owner),
-            carried: 0,
-            created,
-            busy: None,
-            last: None,
-            creation,
-            asked: Vec::new(),
-        };
-        registry.jobs.insert(token, entry);
+/// Changes the entry of a job that is known and not final; makes it if there is none. Under the lock: `change` drops and calls nothing.
+pub(super) fn with_entry<R>(job: &Job, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+    let core = job.core();
+    if !is_known(core) {
+        return None;
     }
+    if core.flags.any(NOTED) {
+        let mut registry = REGISTRY.lock();
+        return registry.jobs.get_mut(&core.token()).map(change);
+    }
+    // The lock of the job, too: its end takes the entry away, and comes before this or after it.
+    let _inner = core.inner.lock();
+    if core.flags.any(FINAL) {
+        return None;
+    }
+    core.flags.set(NOTED);
+    let mut registry = REGISTRY.lock();
+    let entry = registry.jobs.entry(core.token());
+    Some(change(entry.or_insert_with(|| Entry::new(job))))
 }
 
 /// Called for each job that becomes final, or is dropped without having become so.
 #[inline]
 pub(crate) fn forget(job: &JobCore) {
-    if is_installed() {
+    if job.flags.any(NOTED) {
         forget_slowly(job);
     }
 }
@@ -193,10 +195,23 @@ fn forget_slowly(job: &JobCore) {
     drop(removed);
 }
 
-/// The last guard has gone.
-pub(super) fn clear() {
+/// A guard more.
+pub(super) fn add_guard() {
+    // Under the lock: whoever has a guard has it after the first one, and so after the look at the tokens.
+    let _registry = REGISTRY.lock();
+    if INSTALLED.load(Ordering::Relaxed) == 0 {
+        FIRST.store(next_token(), Ordering::Relaxed);
+    }
+    INSTALLED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A guard less; the last one clears all.
+pub(super) fn drop_guard() {
     let cleared = {
         let mut registry = REGISTRY.lock();
+        if INSTALLED.fetch_sub(1, Ordering::Relaxed) > 1 {
+            return;
+        }
         (
             std::mem::take(&mut registry.jobs),
             std::mem::take(&mut registry.waits),
@@ -206,8 +221,26 @@ pub(super) fn clear() {
     drop(cleared);
 }
 
-/// Adds a wait of the job `token`; its key.
-pub(super) fn begin_wait(token: u64, wait: Wait) -> (u64, u64) {
+/// The coroutine that a scope is a part of, or the job itself.
+pub(super) fn owner_of(job: &Job) -> Job {
+    let mut owner = job.clone();
+    while owner.core().kind.is_part() {
+        let parent = owner.parent();
+        let around = parent.filter(|job| !job.core().kind.is_body_less() && is_known(job.core()));
+        let Some(around) = around else { break };
+        owner = around;
+    }
+    owner
+}
+
+/// Adds a wait of `job`; its key.
+pub(super) fn begin_wait(job: &Job, mut wait: Wait) -> (u64, u64) {
+    let token = job.core().token();
+    if is_known(job.core()) {
+        let owner = owner_of(job);
+        // So that it can keep its last wait.
+        wait.owner = with_entry(&owner, |_| owner.core().token());
+    }
     let mut registry = REGISTRY.lock();
     registry.last_wait += 1;
     let key = (token, registry.last_wait);
@@ -221,10 +254,10 @@ pub(super) fn end_wait(key: (u64, u64)) {
         let mut registry = REGISTRY.lock();
         let Registry { jobs, waits, .. } = &mut *registry;
         let ended = waits.remove(&key);
-        let owner = jobs.get(&key.0).map(|entry| entry.owner);
+        let owner = ended.as_ref().and_then(|wait| wait.owner);
         match owner.and_then(|owner| jobs.get_mut(&owner)) {
-            Some(owner) if ended.is_some() => std::mem::replace(&mut owner.last, ended),
-            _ => ended,
+            Some(owner) => std::mem::replace(&mut owner.last, ended),
+            None => ended,
         }
     };
     drop(replaced);
@@ -239,4 +272,81 @@ pub(super) fn add_stack(key: (u64, u64)) {
         wait.map(|wait| std::mem::replace(&mut wait.stack, stack))
     };
     drop(replaced);
+}
+
+#[cfg(all(test, not(corox_loom)))]
+mod tests {
+    use super::*;
+    use crate::probe::{install, live};
+    use crate::{await_cancellation, delay, run_blocking, yield_now};
+
+    fn has_entry(job: &Job) -> bool {
+        REGISTRY.lock().jobs.contains_key(&job.core().token())
+    }
+
+    fn is_live(job: &Job) -> bool {
+        live().iter().any(|known| known.ptr_eq(job))
+    }
+
+    #[test]
+    fn the_tree_leads_to_a_child_that_has_not_waited() {
+        let _probes = install();
+        run_blocking(async |scope| {
+            let child = scope.launch(async {});
+            assert!(has_entry(scope.job()) && !has_entry(&child));
+            assert!(is_live(scope.job()) && is_live(&child));
+            child.join().await;
+            assert!(!is_live(&child));
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn what_has_an_entry_loses_it_with_its_end() {
+        let _probes = install();
+        run_blocking(async |scope| {
+            let child = scope.launch(async {
+                delay(Duration::from_millis(1)).await;
+                await_cancellation().await;
+            });
+            yield_now().await;
+            assert!(has_entry(&child), "for its last wait");
+            child.cancel();
+            child.join().await;
+            assert!(!has_entry(&child));
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn below_a_job_from_before_there_is_an_entry() {
+        run_blocking(async |scope| {
+            let _probes = install();
+            let child = scope.launch(await_cancellation());
+            assert!(has_entry(&child) && is_live(&child) && !is_live(scope.job()));
+            child.cancel();
+            child.join().await;
+            assert!(!has_entry(&child));
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn one_that_outlives_the_guards_is_not_known_to_the_next() {
+        run_blocking(async |scope| {
+            let first = install();
+            let child = scope.launch(await_cancellation());
+            drop(first);
+            let _second = install();
+            // Unless another test has had a guard all the time.
+            let is_new = FIRST.load(Ordering::Relaxed) > child.core().token();
+            assert_eq!(is_live(&child), !is_new);
+            child.cancel();
+            Ok(())
+        })
+        .unwrap();
+    }
 }

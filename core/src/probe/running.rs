@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::registry::REGISTRY;
+use super::registry::{REGISTRY, with_entry};
 use super::watch::{self, PollId};
 use super::{capture, is_installed};
 use crate::frame::FrameRef;
-use crate::job::JobCore;
+use crate::job::Job;
 
 /// How many polls inside one another a thread tells of. The ones further in are not seen to run.
 const DEEPEST: usize = 32;
@@ -243,9 +243,9 @@ fn begin(frame: &FrameRef) -> usize {
     let FrameRef::Root(job) = frame else {
         return 0;
     };
-    count(job.core());
+    count(job);
     let token = job.core().token();
-    let since = if are_timed() { now() } else { 0 };
+    let since = if are_timed() { begin_timed(job) } else { 0 };
     let depth = OWN.try_with(|own| {
         let own = own.get_or_init(Thread::new);
         let outer = own.depth.load(Ordering::Relaxed);
@@ -265,16 +265,23 @@ fn begin(frame: &FrameRef) -> usize {
     depth
 }
 
+/// When the poll begins, whose end will tell the entry of the job how long it took.
+fn begin_timed(job: &Job) -> u64 {
+    with_entry(job, |_| ());
+    now()
+}
+
 /// One poll more. The polls of a job come one after another, so nobody else writes meanwhile.
-fn count(job: &JobCore) {
-    let polls = job.frame.polls.load(Ordering::Relaxed);
-    if polls < u32::MAX {
-        job.frame.polls.store(polls + 1, Ordering::Relaxed);
+fn count(job: &Job) {
+    let polls = &job.core().frame.polls;
+    let before = polls.load(Ordering::Relaxed);
+    if before < u32::MAX {
+        polls.store(before + 1, Ordering::Relaxed);
         return;
     }
-    if let Some(entry) = REGISTRY.lock().jobs.get_mut(&job.token()) {
-        entry.carried += u64::from(u32::MAX);
-        job.frame.polls.store(1, Ordering::Relaxed);
+    let carried = with_entry(job, |entry| entry.carried += u64::from(u32::MAX));
+    if carried.is_some() {
+        polls.store(1, Ordering::Relaxed);
     }
 }
 
@@ -402,7 +409,7 @@ mod tests {
             };
             for more in 0..3 {
                 assert_eq!(polls(), Some(u64::from(u32::MAX) - 1 + more));
-                count(core);
+                count(&job);
             }
             job.cancel();
             Ok(())

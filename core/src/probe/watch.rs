@@ -7,9 +7,10 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::known::{KnownWait, known_wait};
+use super::live;
 use super::registry::{self, REGISTRY};
 use super::running::{Thread, is_asked, now, threads};
-use crate::job::{Job, JobCell, Slot};
+use crate::job::Job;
 
 /// Names a poll among all that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,11 +99,12 @@ pub fn polling_threads() -> Vec<PollingThread> {
 /// The live job that `token` names, if the probes know it.
 #[must_use]
 pub fn job_of(token: u64) -> Option<Job> {
-    let job: Weak<JobCell<dyn Slot>> = {
+    let entry = {
         let registry = REGISTRY.lock();
-        registry.jobs.get(&token)?.job.clone()
+        registry.jobs.get(&token).map(|entry| entry.job.clone())
     };
-    job.upgrade().map(Job)
+    let noted = entry.and_then(|entry| entry.upgrade()).map(Job);
+    noted.or_else(|| live().into_iter().find(|job| job.core().has_token(token)))
 }
 
 /// A poll that has ended.
@@ -182,11 +184,8 @@ pub(super) fn note(key: (u64, u64)) {
         return;
     }
     registry::add_stack(key);
-    let noted = REGISTRY
-        .lock()
-        .waits
-        .get(&key)
-        .map(|wait| known_wait(0, wait));
+    let noted = REGISTRY.lock().waits.get(&key).cloned();
+    let noted = noted.map(|wait| known_wait(0, &wait));
     let _ = NEXT.try_with(|next| next.replace(noted));
 }
 

@@ -33,6 +33,7 @@ use pin_project_lite::pin_project;
 
 use crate::frame;
 use crate::probe::awaited::Awaited;
+use crate::probe::detail::Detail;
 use crate::probe::{Reason, WaitReason};
 use claim::ClaimCell;
 pub use claim::{Attempt, Registered, Registrar, Ticket};
@@ -246,7 +247,7 @@ impl<S: Slots> Select<S> {
 }
 
 /// What a wait for some clauses is noted as, of what those have said that said something.
-fn of_clauses(count: usize, notes: Vec<(String, Awaited)>) -> (String, Awaited) {
+fn of_clauses(count: usize, notes: Vec<(String, Awaited)>) -> (Detail, Awaited) {
     let is_all = notes.len() == count;
     let (texts, awaited): (Vec<_>, Vec<_>) = notes.into_iter().unzip();
     let colon = if texts.is_empty() { "" } else { ": " };
@@ -256,7 +257,7 @@ fn of_clauses(count: usize, notes: Vec<(String, Awaited)>) -> (String, Awaited) 
     } else {
         Awaited::Anything
     };
-    (text, awaited)
+    (Detail::Text(text), awaited)
 }
 
 impl<S> fmt::Debug for Select<S> {
