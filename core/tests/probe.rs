@@ -180,6 +180,19 @@ fn live_jobs_are_in_the_order_of_their_creation_and_vanish_at_their_end() {
     });
 }
 
+/// So many that no table has them in this order by chance.
+#[test]
+fn many_live_jobs_are_in_the_order_of_their_creation() {
+    alone(|| {
+        let probes = install();
+        let jobs: Vec<_> = (0..1000).map(|_| CompletableJob::new()).collect();
+        let found = live();
+        assert_eq!(found.len(), jobs.len());
+        assert!(found.iter().zip(&jobs).all(|(a, b)| a.ptr_eq(b)));
+        drop(probes);
+    });
+}
+
 /// P-3: the children of a coroutine that is gone, or was never known, are shown all the same.
 #[test]
 fn a_job_whose_parent_is_unknown_stands_at_the_left() {
