@@ -102,16 +102,20 @@ impl Thread {
     /// By others: what it polls, the outermost first, and whether it is inside of `allow_blocking`. The second value says whether
     /// that was so at one moment; a thread that changes all the time lets nobody see that.
     pub(super) fn look(&self) -> (Look, bool) {
+        self.look_by(|| self.look_once())
+    }
+
+    fn look_by(&self, look_once: impl Fn() -> Look) -> (Look, bool) {
         for _ in 0..LOOKS {
             let before = self.version.load(Ordering::Acquire);
-            let look = self.look_once();
+            let look = look_once();
             fence(Ordering::Acquire);
             if before % 2 == 0 && self.version.load(Ordering::Relaxed) == before {
                 return (look, true);
             }
             std::hint::spin_loop();
         }
-        (self.look_once(), false)
+        (look_once(), false)
     }
 
     fn look_once(&self) -> Look {
@@ -389,10 +393,64 @@ fn end_allowed(since: u64) {
 
 #[cfg(all(test, not(corox_loom)))]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::probe::install;
     use crate::probe::known::known;
     use crate::{run_blocking, yield_now};
+
+    /// By the thread itself: it polls these. They are no job's, for others look at the same threads.
+    fn polls(thread: &Thread, count: u64) {
+        thread.change(|| {
+            for (number, poll) in (0..count).zip(&thread.polled) {
+                poll.token
+                    .store(u64::MAX - count - number, Ordering::Relaxed);
+            }
+            thread.depth.store(count as usize, Ordering::Relaxed);
+        });
+    }
+
+    fn tokens(look: &Look) -> Vec<u64> {
+        look.polls
+            .iter()
+            .map(|poll| u64::MAX - poll.token)
+            .collect()
+    }
+
+    #[test]
+    fn a_thread_that_changes_while_it_is_looked_at_is_looked_at_again() {
+        let thread = Thread::new();
+        polls(&thread, 2);
+        let looks = Cell::new(0);
+        let (look, is_exact) = thread.look_by(|| {
+            let look = thread.look_once();
+            looks.set(looks.get() + 1);
+            if looks.get() < 3 {
+                polls(&thread, 2 + looks.get());
+            }
+            look
+        });
+        assert_eq!(
+            (tokens(&look), is_exact, looks.get()),
+            (vec![4, 5, 6, 7], true, 3)
+        );
+    }
+
+    #[test]
+    fn what_is_seen_in_the_midst_of_changes_is_not_said_to_be_of_one_moment() {
+        let thread = Thread::new();
+        thread.change(|| assert!(!thread.look().1));
+        assert!(thread.look().1);
+        let looks = Cell::new(0);
+        let (look, is_exact) = thread.look_by(|| {
+            looks.set(looks.get() + 1);
+            polls(&thread, 1);
+            thread.look_once()
+        });
+        assert_eq!((tokens(&look), is_exact), (vec![1], false));
+        assert_eq!(looks.get(), LOOKS + 1);
+    }
 
     #[test]
     fn a_count_of_polls_goes_on_where_the_word_for_it_ends() {
