@@ -3,6 +3,7 @@
 mod builder;
 mod error;
 mod hosts;
+mod limits;
 mod listing;
 mod query;
 mod server;

@@ -9,6 +9,7 @@ use corox_core::probe_protocol as protocol;
 use super::Inspector;
 use super::error::InspectorError;
 use super::hosts::{Host, Hosts};
+use super::limits::Limits;
 use super::server::Server;
 use super::site::Site;
 use crate::stack;
@@ -31,6 +32,7 @@ use crate::stack;
 pub struct InspectorBuilder {
     any_address: bool,
     hosts: Vec<String>,
+    pub(super) limits: Limits,
 }
 
 impl InspectorBuilder {
@@ -92,7 +94,7 @@ impl InspectorBuilder {
         Ok(Inspector {
             _probes: probe::install(),
             _times: protocol::time_polls(),
-            server: Server::start(listener, address, Site::new(hosts))
+            server: Server::start(listener, address, Site::new(hosts, self.limits))
                 .map_err(InspectorError::Start)?,
         })
     }

@@ -18,9 +18,7 @@ use super::site::Site;
 
 /// How many connections there are. The oldest gives way to a new one: who is slow on purpose keeps nobody out.
 const CONNECTIONS: usize = 32;
-/// How long a request may take to come, the time between two of them included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long its head may be: with room for some thousand keys of what is collapsed.
+/// How long the head of a request may be: with room for some thousand keys of what is collapsed.
 const HEAD_SIZE: usize = 32 * 1024;
 /// How long nobody is let in after the system could not, as without free descriptors.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
@@ -127,7 +125,7 @@ async fn serve(stream: TcpStream, site: Arc<Site>) {
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(site.limits.head)
         .max_buf_size(HEAD_SIZE)
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::hosts::Hosts;
+use super::limits::Limits;
 use super::listing::{Process, listing, micros};
 use super::query::Query;
 use crate::debug_probes::{deadlocks, dump_within};
@@ -42,13 +43,12 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// How long a dump waits for stacks.
 const STACKS: Duration = Duration::from_secs(1);
-/// And how long whoever has asked waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the connections share.
 #[derive(Debug)]
 pub(super) struct Site {
     hosts: Hosts,
+    pub(super) limits: Limits,
     process: String,
     since: Instant,
     /// One of each at a time: they use the processor that the program needs.
@@ -57,11 +57,12 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(hosts: Hosts) -> Site {
+    pub(super) fn new(hosts: Hosts, limits: Limits) -> Site {
         let program = std::env::current_exe().ok();
         let program = program.as_deref().and_then(|path| path.file_stem());
         Site {
             hosts,
+            limits,
             process: program.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
             since: Instant::now(),
             lists: Arc::new(Semaphore::new(1)),
@@ -116,21 +117,21 @@ impl Site {
             "/page.js" => answer(StatusCode::OK, JS, SCRIPT.to_owned()),
             "/api/coroutines" => match Query::parse(request.uri().query().unwrap_or_default()) {
                 Ok(query) => {
-                    let gate = self.lists.clone();
-                    elsewhere(gate, JSON, move || self.list(&query)).await
+                    let (gate, limit) = (self.lists.clone(), self.limits.answer);
+                    elsewhere(gate, limit, JSON, move || self.list(&query)).await
                 }
                 Err(says) => text(StatusCode::BAD_REQUEST, &says),
             },
             "/api/deadlocks" => {
                 let gate = self.lists.clone();
-                elsewhere(gate, JSON, || {
+                elsewhere(gate, self.limits.answer, JSON, || {
                     serde_json::to_string(&deadlocks()).map_err(|error| error.to_string())
                 })
                 .await
             }
             "/api/dump" => {
                 let gate = self.dumps.clone();
-                elsewhere(gate, TEXT, || {
+                elsewhere(gate, self.limits.answer, TEXT, || {
                     dump_within(STACKS).map_err(|error| error.to_string())
                 })
                 .await
@@ -164,6 +165,7 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
 /// Has `make` run on another thread: wakers and destructors of users may run in it, and may take as long as they like.
 async fn elsewhere(
     gate: Arc<Semaphore>,
+    limit: Duration,
     kind: &'static str,
     make: impl FnOnce() -> Result<String, String> + Send + 'static,
 ) -> Response<String> {
@@ -177,7 +179,7 @@ async fn elsewhere(
         .await;
         made.unwrap_or_else(|_| Err("it has panicked".to_owned()))
     };
-    match timeout(PATIENCE, made).await {
+    match timeout(limit, made).await {
         Ok(Ok(made)) => answer(StatusCode::OK, kind, made),
         Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, &error),
         Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "it takes too long"),
