@@ -265,6 +265,34 @@ fn a_state_that_has_no_value_yet_is_told_at_its_call() {
     .unwrap();
 }
 
+#[test]
+fn the_pauses_of_while_subscribed_are_told_at_the_call_that_shares() {
+    run_test(async |t: TestScope| {
+        let stuck = flow(async |_| pending::<()>().await).map(|()| 1);
+        let policy = SharingStarted::while_subscribed(ms(10), ms(20));
+        let shared = stuck.share_in(t.background_scope(), policy, 0);
+        let here = (file!().to_owned(), line!() - 1);
+        let mut live = probe::live().into_iter();
+        let sharing = live.find(|job| place(job.location()) == here).unwrap();
+        let pauses = || {
+            let waits = probe::waits_of(&sharing).into_iter();
+            let pauses = waits.filter(|wait| wait.what == "delay");
+            let pauses = pauses.map(|wait| (wait.detail, place(wait.location)));
+            pauses.collect::<Vec<_>>()
+        };
+        let collector = t.launch(shared.for_each(drop));
+        t.run_current().await;
+        assert_eq!(pauses(), []);
+        collector.cancel_and_join().await;
+        t.run_current().await;
+        assert_eq!(pauses(), [("10ms".to_owned(), here.clone())]);
+        t.advance_time_by(ms(15)).await;
+        assert_eq!(pauses(), [("20ms".to_owned(), here)]);
+        t.advance_time_by(ms(20)).await;
+        assert_eq!(pauses(), []);
+    });
+}
+
 /// What `job` waits for, which is one thing.
 fn wait_of(job: &Job) -> WaitInfo {
     let mut waits = probe::waits_of(job);

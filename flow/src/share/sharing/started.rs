@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use corox_core::{Delay, Result, delay};
+use corox_core::location_protocol::delay_at;
+use corox_core::{Delay, Job, Result, delay};
 use pin_project_lite::pin_project;
 
 use crate::{Flow, StateFlow};
@@ -268,7 +269,7 @@ impl Flow for Commands {
                     return Poll::Ready(Ok(Some(SharingCommand::Start)));
                 }
             } else if *this.stage == Stage::Running {
-                this.timer.set(stop.map(delay));
+                this.timer.set(stop.map(pause));
                 *this.stage = Stage::Stopping;
                 if stop == Some(Duration::ZERO) {
                     // At once, though somebody else may have come.
@@ -279,7 +280,7 @@ impl Flow for Commands {
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {
             ready!(timer.poll(cx));
             let command = if *this.stage == Stage::Stopping && expiration > Duration::ZERO {
-                this.timer.set(Some(delay(expiration)));
+                this.timer.set(Some(pause(expiration)));
                 *this.stage = Stage::Expiring;
                 SharingCommand::Stop
             } else {
@@ -290,5 +291,13 @@ impl Flow for Commands {
             return Poll::Ready(Ok(Some(command)));
         }
         Poll::Pending
+    }
+}
+
+/// Dumps show it at the line where the coroutine was launched that shares the flow.
+fn pause(duration: Duration) -> Delay {
+    match Job::current() {
+        Some(sharing) => delay_at(sharing.location(), duration),
+        None => delay(duration),
     }
 }
