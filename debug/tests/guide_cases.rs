@@ -2,10 +2,13 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use corox_core::{Result, coroutine_scope, delay, run_blocking, yield_now};
+use corox_channels::{Capacity, Channel};
+use corox_core::{Dispatcher, Result, coroutine_scope, delay, run_blocking, yield_now};
 use corox_debug::{CoroutineState, DebugProbes};
+use corox_flow::{flow, prelude::*};
 use support::{infos, probed};
 
 use CoroutineState::{Created, Running, Suspended};
@@ -27,6 +30,82 @@ fn the_states_at_three_stops() {
             let (at_second, seven) = second.await?;
             assert_eq!(at_second, [Suspended, Running]);
             assert_eq!(six * seven, 42);
+            Ok(())
+        })
+        .unwrap();
+    });
+}
+
+/// Until the debugger shows `expected`; blocks the thread, so that the caller runs meanwhile.
+fn stop_at(expected: &[CoroutineState]) {
+    while states() != expected {
+        std::thread::yield_now();
+    }
+}
+
+/// `ide-flow-02`: two coroutines, of which one is suspended wherever the other one is stopped. A buffer is one that runs by itself where
+/// it is given a dispatcher.
+#[test]
+fn the_two_coroutines_of_a_buffered_flow_at_both_stops() {
+    probed(|| {
+        run_blocking(async |_| {
+            let (next, may_emit) = Channel::new(Capacity::Unlimited).split();
+            let line = line!() + 9;
+            let numbers = flow(async move |emitter| {
+                for n in 1..=3 {
+                    stop_at(&[Suspended, Running]);
+                    emitter.emit(n).await;
+                    may_emit.receive().await?;
+                }
+                Ok(())
+            })
+            .flow_on(Dispatcher::DEFAULT);
+            let printed = RefCell::new(Vec::new());
+            let print = async |n| {
+                stop_at(&[Running, Suspended]);
+                let infos = infos();
+                assert_eq!(infos[1].launched.line, Some(line));
+                assert!(infos[1].awaits[0].what.function.starts_with("receive"));
+                printed.borrow_mut().push(n);
+                Ok(next.send(()).await?)
+            };
+            numbers.buffer(Capacity::Buffered).collect(print).await?;
+            assert_eq!(*printed.borrow(), [1, 2, 3]);
+            Ok(())
+        })
+        .unwrap();
+    });
+}
+
+/// The same without a dispatcher: the source runs inside of whoever collects, who then waits for two things at once.
+#[test]
+fn a_buffered_flow_in_one_coroutine_waits_on_both_sides() {
+    probed(|| {
+        run_blocking(async |scope| {
+            let first = line!();
+            let job = scope.launch(async {
+                let numbers = flow(async |emitter| {
+                    emitter.emit(1).await;
+                    delay(Duration::from_secs(60)).await;
+                });
+                let numbers = numbers.buffer(Capacity::Buffered);
+                let print = async |_| Ok(Channel::<()>::new(0).receive().await?);
+                let _ = numbers.collect(print).await;
+            });
+            while states() != [Running, Suspended] || infos()[1].awaits.len() < 2 {
+                yield_now().await;
+            }
+            let infos = infos();
+            let mut waits: Vec<_> = infos[1]
+                .awaits
+                .iter()
+                .map(|wait| (wait.what.line.unwrap() - first, &*wait.what.function))
+                .collect();
+            waits.sort_unstable();
+            assert_eq!(waits[0], (4, "delay (60s)"));
+            assert_eq!(waits[1].0, 7);
+            assert!(waits[1].1.starts_with("receive"), "{waits:?}");
+            job.cancel();
             Ok(())
         })
         .unwrap();
