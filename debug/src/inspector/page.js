@@ -41,7 +41,15 @@ function place(frame, whole) {
   return [file, frame.line, whole ? frame.column : null].filter((part) => part !== null).join(":");
 }
 
-const line = (frame, whole) => frame.function + (frame.file ? ` (${place(frame, whole)})` : "");
+/** The same of each path in a text that has a line and a column. */
+function shorten(text) {
+  return text.replace(/(?:[^\s()"]*[/\\])?([^\s()"/\\]+[/\\][^\s()"/\\:]+:\d+):\d+/g, "$1");
+}
+
+function line(frame, whole) {
+  const what = whole ? frame.function : shorten(frame.function);
+  return what + (frame.file ? ` (${place(frame, whole)})` : "");
+}
 
 function title(data) {
   const number = data.id === null ? "" : `#${data.id}`;
@@ -173,7 +181,11 @@ function showDeadlocks(deadlocks) {
   list.hidden = deadlocks.length === 0;
   while (list.children.length > deadlocks.length) list.lastElementChild.remove();
   while (list.children.length < deadlocks.length) make("li", "", list);
-  deadlocks.forEach((text, index) => set(list.children[index], text));
+  deadlocks.forEach((text, index) => {
+    const item = list.children[index];
+    set(item, shorten(text).replace(/^Deadlock: /, "Deadlock\n").replaceAll(", which ", ",\nwhich "));
+    item.title = text;
+  });
 }
 
 /** The key of the row that takes the focus of one that goes. */
