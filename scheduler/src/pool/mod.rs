@@ -39,13 +39,27 @@ pub(crate) use registry::{of, own, own_if_started, shut_down_own};
 use seat::{Local, Seat};
 pub(crate) use spares::before_blocking;
 
-/// Puts the task into the next slot of this thread's drainer if it is running a task of the pool with this address; else does not
-/// ask for it.
+/// Queues the task if this thread is running a task of the pool with this address: in the next slot of its drainer. Or if it is one of
+/// tokio's that polls that pool's drainers, and runs something of tokio's, as the I/O driver. Else does not ask for the task.
 #[inline]
 pub(crate) fn push_woken(pool: usize, task: impl FnOnce() -> Option<Task>) {
-    if Here::current() != Here::Pool(pool) {
-        return;
+    match Here::current() {
+        Here::Pool(here) if here == pool => push_next(pool, task),
+        Here::Nothing => {
+            let push = |pool: &Arc<Pool>, seat: &Seat| {
+                if !pool.gate.is_closed() {
+                    if let Some(task) = task() {
+                        pool.push_beside(seat, task);
+                    }
+                }
+            };
+            seat::with_polled(pool, push);
+        }
+        _ => {}
     }
+}
+
+fn push_next(pool: usize, task: impl FnOnce() -> Option<Task>) {
     let helped = Local::with_any(|local| {
         let this = &local.pool;
         if this.address() != pool || this.fifo || this.gate.is_closed() {
@@ -77,8 +91,6 @@ pub(crate) struct Pool {
     /// The monitor's next look has nothing to compare with.
     rearmed: AtomicBool,
     idle: Idle,
-    /// Those of the drainers that are not spares.
-    workers_seats: OnceLock<Box<[Arc<Seat>]>>,
     seats: RwLock<Arc<[Arc<Seat>]>>,
     /// Goes up when `seats` changes.
     generation: AtomicUsize,
@@ -109,7 +121,6 @@ impl Pool {
             armed: AtomicBool::new(false),
             rearmed: AtomicBool::new(false),
             idle: Idle::new(),
-            workers_seats: OnceLock::new(),
             seats: RwLock::new(Arc::from([])),
             generation: AtomicUsize::new(1),
             stuck: AtomicUsize::new(0),
@@ -125,9 +136,8 @@ impl Pool {
         self.handle.spawn(Keeper(self.clone()));
         let locals = (0..self.workers).map(|number| Local::new(self.clone(), Some(number)));
         let locals = locals.collect::<Vec<_>>();
-        let seats = || locals.iter().map(|local| local.seat.clone());
-        self.workers_seats.get_or_init(|| seats().collect());
-        *self.seats.write() = seats().collect();
+        let seats = locals.iter().map(|local| local.seat.clone());
+        *self.seats.write() = seats.collect();
         self.generation.fetch_add(1, Ordering::Release);
         for local in locals {
             self.handle.spawn(Drainer::new(local));
@@ -201,7 +211,8 @@ impl Pool {
                 local.len() + usize::from(how == Wakeup::Yield)
             });
             if let Some(task) = task {
-                return self.push_outside(task);
+                self.push_outside(task);
+                return Ok(());
             }
             if queued.is_some_and(|queued| queued > 1) && self.idle.any() {
                 self.wake_one(true);
@@ -221,43 +232,57 @@ impl Pool {
             }
             return Ok(());
         }
-        self.push_outside(task)
+        self.push_outside(task);
+        Ok(())
     }
 
-    fn push_outside(self: &Arc<Self>, task: Task) -> Result<(), Rejected> {
-        let closed = if let Some(seat) = self.claim_here() {
-            // Else where it is looked for next: a drainer that was polled for nothing has pushed since.
-            if let Some(old) = seat.put_next(task) {
-                self.injector.push(old);
+    fn push_outside(self: &Arc<Self>, task: Task) {
+        let mut task = Some(task);
+        seat::with_polled(self.address(), |_, seat| {
+            if let Some(task) = task.take() {
+                self.push_beside(seat, task);
             }
-            let closed = self.gate.closed_after_push();
-            self.wake(seat, false);
-            closed
-        } else {
-            self.injector.push(task);
-            // Its fence stands between the push and the look at the gate, too: one is enough for both protocols.
-            let somebody_is_idle = self.idle.any_after_push();
-            let closed = self.gate.is_closed();
-            if somebody_is_idle {
-                self.wake_one(false);
-            } else if self.stuck.load(Ordering::Relaxed) > 0 {
-                self.add_spare();
-            }
-            closed
-        };
+        });
+        if let Some(task) = task {
+            self.inject(task);
+        }
+    }
+
+    /// Takes `task` on the thread that polled the drainer of `seat` last, and is not polling it. tokio polls it here next if it is woken
+    /// here, as it would a task of its own; so what its I/O driver or a task of tokio's wakes is run at once, on the core that has it in
+    /// its cache.
+    fn push_beside(self: &Arc<Self>, seat: &Seat, task: Task) {
+        if !self.idle.claim_this(&seat.status) {
+            return self.inject(task);
+        }
+        // Else where it is looked for next: a drainer that was polled for nothing has pushed since.
+        if let Some(old) = seat.put_next(task) {
+            self.injector.push(old);
+        }
+        let closed = self.gate.closed_after_push();
+        self.wake(seat, false);
+        self.pushed(closed);
+    }
+
+    /// Puts `task` where everybody looks for it.
+    fn inject(self: &Arc<Self>, task: Task) {
+        self.injector.push(task);
+        // Its fence stands between the push and the look at the gate, too: one is enough for both protocols.
+        let somebody_is_idle = self.idle.any_after_push();
+        let closed = self.gate.is_closed();
+        if somebody_is_idle {
+            self.wake_one(false);
+        } else if self.stuck.load(Ordering::Relaxed) > 0 {
+            self.add_spare();
+        }
+        self.pushed(closed);
+    }
+
+    fn pushed(self: &Arc<Self>, closed: bool) {
         self.watch();
         if closed {
             self.sweep();
         }
-        Ok(())
-    }
-
-    /// Claims the drainer that was last polled on this thread, if it is idle. tokio polls it here next if it is woken here, as it would a
-    /// task of its own; so what its I/O driver or a task of tokio's wakes is run at once, on the core that has it in its cache.
-    fn claim_here(&self) -> Option<&Seat> {
-        let seat = self.workers_seats.get()?.get(seat::polled_here()?)?;
-        let claimed = !self.fifo && self.idle.claim_this(&seat.status);
-        claimed.then_some(&**seat)
     }
 
     /// Takes `task` to run it on an IO thread.

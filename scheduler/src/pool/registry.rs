@@ -154,6 +154,8 @@ pub(crate) fn shut_down_own(timeout: Duration) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::seat;
+    use crate::{Task, Wakeup};
 
     /// Ids of runtimes are used again, so an entry must not outlive its runtime.
     #[test]
@@ -169,5 +171,39 @@ mod tests {
         assert!(listed() && Arc::ptr_eq(&pool, &of(runtime.handle())));
         drop(runtime);
         assert!(!listed() && pool.is_closed());
+    }
+
+    /// What a task of `pool` finds: whether its thread remembers which drainer it polled last, and with that the pool.
+    async fn remembered(pool: Arc<Pool>) -> bool {
+        let address = pool.address();
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let look = async move {
+            let remembers = seat::with_polled(address, |_, _| ()).is_some();
+            tx.send(remembers).unwrap();
+        };
+        let task = Task::new(look, |_, _| {});
+        pool.push(task, Wakeup::Launch).unwrap();
+        rx.await.unwrap()
+    }
+
+    #[test]
+    fn what_workers_remember_of_a_pool_goes_with_their_runtime() {
+        let runtime = Builder::new_multi_thread().worker_threads(2).build();
+        let runtime = runtime.unwrap();
+        let pool = of(runtime.handle());
+        let kept = Arc::downgrade(&pool);
+        assert!(runtime.block_on(remembered(pool)));
+        drop(runtime);
+        assert!(kept.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_thread_that_outlives_its_runtime_keeps_nothing_of_the_pool() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let pool = of(runtime.handle());
+        let kept = Arc::downgrade(&pool);
+        assert!(!runtime.block_on(remembered(pool)));
+        drop(runtime);
+        assert!(kept.upgrade().is_none());
     }
 }

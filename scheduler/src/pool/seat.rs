@@ -74,8 +74,6 @@ impl Seat {
 pub(crate) struct Local {
     pub(super) pool: Arc<Pool>,
     pub(super) seat: Arc<Seat>,
-    /// `None` for a spare.
-    number: Option<usize>,
     deque: Worker<Task>,
     epoch: Cell<usize>,
     streak: Cell<u8>,
@@ -87,13 +85,39 @@ pub(crate) struct Local {
 thread_local! {
     /// The drainer that this thread polls.
     static LOCAL: RefCell<Option<Box<Local>>> = const { RefCell::new(None) };
-    /// The number of the one it polled last.
-    static POLLED: Cell<Option<usize>> = const { Cell::new(None) };
+    /// The one it polled last, neither a spare nor the only one, with its pool.
+    static POLLED: RefCell<Option<(Arc<Pool>, Arc<Seat>)>> = const { RefCell::new(None) };
 }
 
-/// The number of the drainer, not a spare, that this thread polled last, if it is one of tokio's that polls them: a hint.
-pub(super) fn polled_here() -> Option<usize> {
-    POLLED.try_with(Cell::get).ok().flatten()
+/// Runs `f` with the drainer, not a spare, that this thread polled last, if that is one of several of the pool with this address: a hint
+/// which one is polled here next.
+#[inline]
+pub(super) fn with_polled<R>(pool: usize, f: impl FnOnce(&Arc<Pool>, &Seat) -> R) -> Option<R> {
+    let run = |polled: &RefCell<Option<(Arc<Pool>, Arc<Seat>)>>| {
+        let polled = polled.try_borrow().ok()?;
+        let (its_pool, seat) = polled.as_ref()?;
+        (its_pool.address() == pool).then(|| f(its_pool, seat))
+    };
+    POLLED.try_with(run).ok().flatten()
+}
+
+/// This thread polls the drainer of `local`.
+fn note_polled(local: &Local) {
+    if local.seat.spare || local.pool.fifo {
+        return;
+    }
+    let note = |polled: &RefCell<Option<(Arc<Pool>, Arc<Seat>)>>| {
+        let mut polled = polled.try_borrow_mut().ok()?;
+        let same = polled
+            .as_ref()
+            .is_some_and(|(_, seat)| Arc::ptr_eq(seat, &local.seat));
+        if same {
+            return None;
+        }
+        polled.replace((local.pool.clone(), local.seat.clone()))
+    };
+    // What it was before goes when nothing is borrowed any more.
+    drop(POLLED.try_with(note));
 }
 
 impl Local {
@@ -106,7 +130,6 @@ impl Local {
         Box::new(Local {
             pool,
             seat,
-            number,
             deque,
             epoch: Cell::new(0),
             streak: Cell::new(0),
@@ -246,9 +269,8 @@ pub(super) struct Seated<'a> {
 
 impl<'a> Seated<'a> {
     pub(super) fn enter(home: &'a mut Option<Box<Local>>) -> Seated<'a> {
-        let number = home.as_deref().and_then(|local| local.number);
-        if number.is_some() {
-            POLLED.set(number);
+        if let Some(local) = home {
+            note_polled(local);
         }
         let outer = LOCAL.replace(home.take());
         Seated { home, outer }
