@@ -1,7 +1,9 @@
-//! The lock of a channel: parking_lot's or, under `--cfg corox_loom`, loom's.
+//! The lock of a channel: core's or, under `--cfg corox_loom`, loom's.
 
 #[cfg(not(corox_loom))]
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+pub(crate) use corox_core::waiters_protocol::BriefLock as Mutex;
+#[cfg(not(corox_loom))]
+pub(crate) use parking_lot::MutexGuard;
 
 #[cfg(corox_loom)]
 pub(crate) use modelled::{Mutex, MutexGuard};

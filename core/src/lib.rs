@@ -59,6 +59,8 @@ mod allow_blocking;
 mod await_all;
 mod await_first_success;
 mod blocking;
+#[cfg(not(corox_loom))]
+mod brief_lock;
 mod cancel_on_drop;
 mod catch_cancellation;
 mod checks;
@@ -119,6 +121,8 @@ pub mod select_protocol {
 /// Who waits at a channel or a lock of the project, in order; no part of the public interface.
 #[doc(hidden)]
 pub mod waiters_protocol {
+    #[cfg(not(corox_loom))]
+    pub use crate::brief_lock::BriefLock;
     pub use crate::first_panic::FirstPanic;
     pub use crate::waiters::{
         Claimed, Key, Queue, Released, State, Waiter, Waiters, cancelled_here, cancelled_here_again,

@@ -1,4 +1,4 @@
-//! What loom models take from elsewhere: the lock and the atomics, parking_lot's and std's or, under `--cfg corox_loom`, loom's;
+//! What loom models take from elsewhere: the lock and the atomics, core's and std's or, under `--cfg corox_loom`, loom's;
 //! and a witness of who is inside of a lock.
 
 #[cfg(not(corox_loom))]
@@ -6,7 +6,8 @@ pub(crate) use real::*;
 
 #[cfg(not(corox_loom))]
 mod real {
-    pub(crate) use parking_lot::{Mutex, MutexGuard};
+    pub(crate) use corox_core::waiters_protocol::BriefLock as Mutex;
+    pub(crate) use parking_lot::MutexGuard;
     pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize};
 
     /// Tells a model of two who are inside of one lock at once. Outside of models, nothing.
