@@ -163,10 +163,15 @@ impl Asked {
 }
 
 /// A poll begins, so many polls deep.
+#[inline]
 pub(super) fn begin(token: u64, depth: usize) {
-    if TICKETS.load(Ordering::Relaxed) == 0 {
-        return;
+    if TICKETS.load(Ordering::Relaxed) != 0 {
+        take_tickets(token, depth);
     }
+}
+
+#[cold]
+fn take_tickets(token: u64, depth: usize) {
     let tickets = {
         let mut registry = REGISTRY.lock();
         let asked = registry.jobs.get_mut(&token).map(|entry| &mut entry.asked);
@@ -183,11 +188,16 @@ pub(super) fn begin(token: u64, depth: usize) {
 }
 
 /// It ends: whoever has asked it is answered.
+#[inline]
 pub(super) fn end(depth: usize) {
     // Those of a poll that was asked are given back below.
-    if TICKETS.load(Ordering::Relaxed) == 0 {
-        return;
+    if TICKETS.load(Ordering::Relaxed) != 0 {
+        give_back(depth);
     }
+}
+
+#[cold]
+fn give_back(depth: usize) {
     let ended = CAPTURED.try_with(|all| {
         let mut all = all.borrow_mut();
         match all.last() {

@@ -75,7 +75,7 @@ pub(super) struct Wait {
     pub(super) location: &'static Location<'static>,
     pub(super) by_coroutines: bool,
     pub(super) awaited: Awaited,
-    /// The token of the coroutine of the job that waits, if that is known.
+    /// The token of the coroutine of the job that waits, if that is known; it has an entry.
     pub(super) owner: Option<u64>,
     /// As it was when last asked for.
     pub(super) stack: Option<Stack>,
@@ -129,6 +129,7 @@ pub(super) fn take_stack() -> Option<Stack> {
 static FIRST: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the job was made since the probes were installed.
+#[inline]
 pub(super) fn is_known(job: &JobCore) -> bool {
     is_installed()
         && job
@@ -137,16 +138,22 @@ pub(super) fn is_known(job: &JobCore) -> bool {
 }
 
 /// Called for each new job if probes are installed, before anybody else has it.
-#[cold]
+#[inline]
 pub(crate) fn register(job: &Job, parent: Option<&Job>) {
     let is_led_to = parent.is_some_and(|parent| is_known(parent.core()));
-    let keeps_stack = creation_stacks();
-    let is_timed = are_timed();
-    if is_led_to && !keeps_stack && !is_timed {
-        return;
+    if !is_led_to || creation_stacks() || are_timed() {
+        register_slowly(job);
     }
-    let creation = if keeps_stack { take_stack() } else { None };
-    let created = is_timed.then(Instant::now);
+}
+
+#[cold]
+fn register_slowly(job: &Job) {
+    let creation = if creation_stacks() {
+        take_stack()
+    } else {
+        None
+    };
+    let created = are_timed().then(Instant::now);
     with_entry(job, |entry| {
         entry.creation = creation;
         entry.created = created;
@@ -239,7 +246,10 @@ pub(super) fn begin_wait(job: &Job, mut wait: Wait) -> (u64, u64) {
     if is_known(job.core()) {
         let owner = owner_of(job);
         // So that it can keep its last wait.
-        wait.owner = with_entry(&owner, |_| owner.core().token());
+        if !owner.core().flags.any(NOTED) {
+            with_entry(&owner, |_| ());
+        }
+        wait.owner = Some(owner.core().token());
     }
     let mut registry = REGISTRY.lock();
     registry.last_wait += 1;

@@ -25,7 +25,7 @@ pub(super) struct Thread {
     pub(super) name: String,
     /// No other thread has, or had, the same.
     pub(super) number: u64,
-    /// Odd while the rest changes.
+    /// Odd while the rest changes, for polls that are timed. Of others nothing is told that would have to be of one moment.
     version: AtomicUsize,
     depth: AtomicUsize,
     /// Whether it is inside of `allow_blocking`.
@@ -62,6 +62,8 @@ thread_local! {
 }
 
 impl Thread {
+    #[cold]
+    #[inline(never)]
     fn new() -> Arc<Thread> {
         let thread = Arc::new(Thread {
             name: std::thread::current()
@@ -99,6 +101,53 @@ impl Thread {
             .store(version.wrapping_add(2), Ordering::Release);
     }
 
+    /// By the thread itself: a poll begins inside of so many others.
+    #[inline]
+    fn begin(&self, outer: usize, token: u64, since: u64) {
+        if since != 0 {
+            return self.begin_timed(outer, token, since);
+        }
+        if let Some(poll) = self.polled.get(outer) {
+            // In this order, for those who look: it is timed no more, then another job's, then the thread is in it.
+            poll.since.store(0, Ordering::Relaxed);
+            poll.token.store(token, Ordering::Release);
+        }
+        self.depth.store(outer + 1, Ordering::Release);
+    }
+
+    #[cold]
+    fn begin_timed(&self, outer: usize, token: u64, since: u64) {
+        self.change(|| {
+            if let Some(poll) = self.polled.get(outer) {
+                poll.token.store(token, Ordering::Relaxed);
+                poll.since.store(since, Ordering::Relaxed);
+                poll.allowed.store(0, Ordering::Relaxed);
+            }
+            self.depth.store(outer + 1, Ordering::Relaxed);
+        });
+    }
+
+    /// By the thread itself: the innermost poll ends; what is to be told of it, if it was timed.
+    #[inline]
+    fn end(&self, depth: usize) -> Option<TimedEnd> {
+        let poll = self.polled.get(depth - 1);
+        if let Some(poll) = poll.filter(|poll| poll.since.load(Ordering::Relaxed) != 0) {
+            return Some(self.end_timed(poll, depth));
+        }
+        self.depth.store(depth - 1, Ordering::Release);
+        None
+    }
+
+    #[cold]
+    fn end_timed(&self, poll: &Polled, depth: usize) -> TimedEnd {
+        self.change(|| self.depth.store(depth - 1, Ordering::Relaxed));
+        TimedEnd {
+            token: poll.token.load(Ordering::Relaxed),
+            since: poll.since.load(Ordering::Relaxed),
+            asked: poll.is_asked().then_some(self.number),
+        }
+    }
+
     /// By others: what it polls, the outermost first, and whether it is inside of `allow_blocking`. The second value says whether
     /// that was so at one moment; a thread that changes all the time lets nobody see that.
     pub(super) fn look(&self) -> (Look, bool) {
@@ -119,12 +168,12 @@ impl Thread {
     }
 
     fn look_once(&self) -> Look {
-        let depth = self.depth.load(Ordering::Relaxed).min(DEEPEST);
+        let depth = self.depth.load(Ordering::Acquire).min(DEEPEST);
         let polls = self.polled[..depth].iter();
         Look {
             polls: polls
                 .map(|poll| SeenPoll {
-                    token: poll.token.load(Ordering::Relaxed),
+                    token: poll.token.load(Ordering::Acquire),
                     since: poll.since.load(Ordering::Relaxed),
                     allowed: poll.allowed.load(Ordering::Relaxed),
                 })
@@ -240,7 +289,6 @@ impl Drop for Seen {
     }
 }
 
-#[cold]
 #[inline(never)]
 fn begin(frame: &FrameRef) -> usize {
     // Sections are inside a poll of their job.
@@ -253,14 +301,7 @@ fn begin(frame: &FrameRef) -> usize {
     let depth = OWN.try_with(|own| {
         let own = own.get_or_init(Thread::new);
         let outer = own.depth.load(Ordering::Relaxed);
-        own.change(|| {
-            if let Some(poll) = own.polled.get(outer) {
-                poll.token.store(token, Ordering::Relaxed);
-                poll.since.store(since, Ordering::Relaxed);
-                poll.allowed.store(0, Ordering::Relaxed);
-            }
-            own.depth.store(outer + 1, Ordering::Relaxed);
-        });
+        own.begin(outer, token, since);
         outer + 1
     });
     // The thread is about to end, and has nothing left to tell it with.
@@ -270,49 +311,64 @@ fn begin(frame: &FrameRef) -> usize {
 }
 
 /// When the poll begins, whose end will tell the entry of the job how long it took.
+#[cold]
 fn begin_timed(job: &Job) -> u64 {
     with_entry(job, |_| ());
     now()
 }
 
 /// One poll more. The polls of a job come one after another, so nobody else writes meanwhile.
+#[inline]
 fn count(job: &Job) {
     let polls = &job.core().frame.polls;
     let before = polls.load(Ordering::Relaxed);
     if before < u32::MAX {
         polls.store(before + 1, Ordering::Relaxed);
-        return;
-    }
-    let carried = with_entry(job, |entry| entry.carried += u64::from(u32::MAX));
-    if carried.is_some() {
-        polls.store(1, Ordering::Relaxed);
+    } else {
+        carry(job);
     }
 }
 
 #[cold]
+fn carry(job: &Job) {
+    let carried = with_entry(job, |entry| entry.carried += u64::from(u32::MAX));
+    if carried.is_some() {
+        job.core().frame.polls.store(1, Ordering::Relaxed);
+    }
+}
+
 #[inline(never)]
 fn end(depth: usize) {
-    let timed = OWN.try_with(|own| {
-        let own = own.get()?;
-        own.change(|| own.depth.store(depth - 1, Ordering::Relaxed));
-        let poll = own.polled.get(depth - 1)?;
-        let since = poll.since.load(Ordering::Relaxed);
-        (since != 0).then(|| {
-            let asked = poll.is_asked().then_some(own.number);
-            (poll.token.load(Ordering::Relaxed), since, asked)
-        })
-    });
-    if let Ok(Some((token, since, asked))) = timed {
-        let took = Duration::from_nanos(now().saturating_sub(since));
-        if let Some(entry) = REGISTRY.lock().jobs.get_mut(&token) {
-            entry.busy = Some(entry.busy.unwrap_or_default() + took);
-        }
-        if let Some(thread) = asked {
-            watch::over(PollId { thread, since }, took);
-        }
+    let timed = OWN.try_with(|own| own.get()?.end(depth));
+    if let Ok(Some(timed)) = timed {
+        end_timed(timed);
     }
     // Whoever has asked is to see that it does not run any more.
     capture::end(depth);
+}
+
+/// A poll that was timed has ended.
+struct TimedEnd {
+    token: u64,
+    since: u64,
+    /// The number of the thread, if somebody wants to know of this end.
+    asked: Option<u64>,
+}
+
+#[cold]
+fn end_timed(ended: TimedEnd) {
+    let TimedEnd {
+        token,
+        since,
+        asked,
+    } = ended;
+    let took = Duration::from_nanos(now().saturating_sub(since));
+    if let Some(entry) = REGISTRY.lock().jobs.get_mut(&token) {
+        entry.busy = Some(entry.busy.unwrap_or_default() + took);
+    }
+    if let Some(thread) = asked {
+        watch::over(PollId { thread, since }, took);
+    }
 }
 
 /// Of a job that is being polled.
