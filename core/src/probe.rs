@@ -195,7 +195,10 @@ pub fn waits_of(job: &Job) -> Vec<WaitInfo> {
         let own = registry.waits.range((token, 0)..=(token, u64::MAX));
         own.map(|(_, wait)| wait.clone()).collect()
     };
-    waits.iter().map(WaitInfo::of).collect()
+    waits
+        .iter()
+        .map(|noted| WaitInfo::of(&noted.wait))
+        .collect()
 }
 
 /// The tree of the live jobs as text: a line each, indented by depth, with state, launch site and what it waits for.
@@ -435,7 +438,6 @@ impl WaitReason {
                 by_coroutines: self.by_coroutines,
                 awaited,
                 owner: None,
-                stack: None,
             };
             self.noted = registry::begin_wait(&job, wait);
         }

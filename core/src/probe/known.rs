@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::WaitInfo;
 use super::awaited::Awaited;
 use super::holds::{Hold, HoldKey, Which};
-use super::registry::{REGISTRY, Stack, Wait};
+use super::registry::{Noted, REGISTRY, Stack};
 use super::running::by_thread;
 use super::tree;
 use crate::debug::short_name;
@@ -96,13 +96,14 @@ pub struct Holder {
 }
 
 /// Not to be called while a lock is held.
-pub(super) fn known_wait(number: u64, wait: &Wait) -> KnownWait {
+pub(super) fn known_wait(number: u64, noted: &Noted) -> KnownWait {
+    let Noted { wait, stack } = noted;
     KnownWait {
         info: WaitInfo::of(wait),
         number,
         awaited: wait.awaited.clone(),
         held_by: Vec::new(),
-        stack: wait.stack.clone(),
+        stack: stack.clone(),
     }
 }
 
@@ -180,11 +181,11 @@ fn known_hold(key: &HoldKey, hold: &Hold) -> KnownHold {
 
 /// What the registry has of a job.
 #[derive(Default)]
-struct Noted {
+struct OfJob {
     carried: u64,
     busy: Option<Duration>,
     created: Option<Instant>,
-    last_wait: Option<Wait>,
+    last_wait: Option<Noted>,
     creation: Option<Stack>,
 }
 
@@ -194,14 +195,14 @@ pub fn known() -> Vec<Known> {
     let (entries, waits, holds) = {
         let registry = REGISTRY.lock();
         let entries = registry.jobs.iter().map(|(token, entry)| {
-            let noted = Noted {
+            let of_job = OfJob {
                 carried: entry.carried,
                 busy: entry.busy,
                 created: entry.created,
                 last_wait: entry.last.clone(),
                 creation: entry.creation.clone(),
             };
-            (*token, (entry.job.clone(), noted))
+            (*token, (entry.job.clone(), of_job))
         });
         let entries: BTreeMap<_, _> = entries.collect();
         let waits = registry.waits.iter();
@@ -212,9 +213,9 @@ pub fn known() -> Vec<Known> {
     };
     // After the waits: whoever waits was there before. What has been launched since has no waits, and is told so.
     let jobs = tree::below(entries.values().map(|(job, _)| job));
-    let mut noted: BTreeMap<u64, Noted> = entries
+    let mut noted: BTreeMap<u64, OfJob> = entries
         .into_iter()
-        .map(|(token, (_, noted))| (token, noted))
+        .map(|(token, (_, of_job))| (token, of_job))
         .collect();
     // Read after the waits: one that has gone on meanwhile runs and has waits, too, instead of neither.
     let mut running = by_thread();

@@ -32,7 +32,7 @@ pub(super) struct Registry {
     /// The jobs without a parent, or with one that is not known, and those of whom more is to be told than they know themselves.
     pub(super) jobs: ByToken<Entry>,
     /// By the token of the job that waits, and a number.
-    pub(super) waits: BTreeMap<(u64, u64), Wait>,
+    pub(super) waits: BTreeMap<(u64, u64), Noted>,
     pub(super) last_wait: u64,
     /// What is held of locks.
     pub(super) holds: BTreeMap<HoldKey, Hold>,
@@ -48,7 +48,7 @@ pub(super) struct Entry {
     /// How long the polls took that were timed and have ended.
     pub(super) busy: Option<Duration>,
     /// Of a coroutine and the scopes inside it: the wait that has ended last.
-    pub(super) last: Option<Wait>,
+    pub(super) last: Option<Noted>,
     pub(super) creation: Option<Stack>,
     /// Of those who have asked for the stack.
     pub(super) asked: Vec<Ticket>,
@@ -68,7 +68,13 @@ impl Entry {
     }
 }
 
+/// A wait, and its stack when last asked for. The map moves what is in it, so the rest is elsewhere.
 #[derive(Clone)]
+pub(super) struct Noted {
+    pub(super) wait: Arc<Wait>,
+    pub(super) stack: Option<Stack>,
+}
+
 pub(super) struct Wait {
     pub(super) what: &'static Reason,
     pub(super) detail: Detail,
@@ -77,8 +83,6 @@ pub(super) struct Wait {
     pub(super) awaited: Awaited,
     /// The token of the coroutine of the job that waits, if that is known; it has an entry.
     pub(super) owner: Option<u64>,
-    /// As it was when last asked for.
-    pub(super) stack: Option<Stack>,
 }
 
 /// A stack, which only the crate that has taken it can read.
@@ -251,10 +255,14 @@ pub(super) fn begin_wait(job: &Job, mut wait: Wait) -> (u64, u64) {
         }
         wait.owner = Some(owner.core().token());
     }
+    let noted = Noted {
+        wait: Arc::new(wait),
+        stack: None,
+    };
     let mut registry = REGISTRY.lock();
     registry.last_wait += 1;
     let key = (token, registry.last_wait);
-    registry.waits.insert(key, wait);
+    registry.waits.insert(key, noted);
     key
 }
 
@@ -264,7 +272,7 @@ pub(super) fn end_wait(key: (u64, u64)) {
         let mut registry = REGISTRY.lock();
         let Registry { jobs, waits, .. } = &mut *registry;
         let ended = waits.remove(&key);
-        let owner = ended.as_ref().and_then(|wait| wait.owner);
+        let owner = ended.as_ref().and_then(|noted| noted.wait.owner);
         match owner.and_then(|owner| jobs.get_mut(&owner)) {
             Some(owner) => std::mem::replace(&mut owner.last, ended),
             None => ended,

@@ -2,13 +2,16 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use super::*;
 use crate::probe::install;
 use crate::{delay, run_blocking, yield_now};
+
+/// One at a time: a look sees the rings of all.
+static ALONE: Mutex<()> = Mutex::new(());
 
 type Looks = Arc<Mutex<Vec<Vec<Known>>>>;
 
@@ -24,6 +27,7 @@ fn with_two<F>(body: impl FnOnce(Job, Looks) -> F, check: impl FnOnce(Vec<Vec<Kn
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let _probes = install();
     run_blocking(async |scope| {
         let (looks, other) = (Looks::default(), Arc::new(OnceLock::<Job>::new()));
