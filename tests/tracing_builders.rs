@@ -54,9 +54,11 @@ impl Visit for Message {
     }
 }
 
+type Told = (String, Vec<Spanned>);
+
 /// Each message of this file with the spans around it, the innermost first.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<(String, Vec<Spanned>)>>>);
+struct Log(Arc<Mutex<Vec<Told>>>);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {

@@ -49,7 +49,7 @@ use awaited::Awaited;
 use detail::Detail;
 use known::{KnownWait, known};
 use registry::{REGISTRY, Wait};
-pub(crate) use registry::{forget, register, register_alone};
+pub(crate) use registry::{forget, register};
 pub(crate) use running::{Allowed, Seen};
 
 use crate::frame;

@@ -13,9 +13,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use corox_core::probe::{self, Reason, WaitReason, dump, dump_of, install, live, waits_of};
+use corox_core::probe_protocol::known;
 use corox_core::{
-    CompletableDeferred, CompletableJob, CoroutineName, Dispatcher, GlobalScope, Job, await_all,
-    await_cancellation, blocking, coroutine_scope, delay, on, run_blocking, select,
+    CompletableDeferred, CompletableJob, CoroutineName, CoroutineScope, Dispatcher, GlobalScope,
+    Job, await_all, await_cancellation, blocking, coroutine_scope, delay, on, run_blocking, select,
     suspend_cancellable, with_context, yield_now,
 };
 use manual::Manual;
@@ -89,6 +90,56 @@ fn the_last_guard_clears_the_registry() {
         assert!(live().is_empty());
         assert_eq!(dump(), "");
         drop(probes);
+    });
+}
+
+/// P-1.
+#[test]
+fn a_job_from_an_earlier_time_with_probes_is_unknown_and_what_comes_below_it_is_known() {
+    alone(|| {
+        run_blocking(async |_| {
+            let first = install();
+            let old = CompletableJob::new();
+            let scope = CoroutineScope::new(old.clone());
+            let waits = scope.launch(async {
+                delay(Duration::from_millis(1)).await;
+                await_cancellation().await;
+            });
+            drop(first);
+            let second = install();
+            while waits_of(&waits).first().map(|wait| wait.what) != Some("await_cancellation") {
+                yield_now().await;
+            }
+            assert!(live().is_empty(), "{}", dump());
+            let new = scope.launch(await_cancellation());
+            let known = live();
+            assert_eq!(known.len(), 1);
+            assert!(known[0].ptr_eq(&new));
+            drop(second);
+            old.cancel();
+            Ok(())
+        })
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_scope_in_a_coroutine_from_before_is_told_as_one_by_itself() {
+    alone(|| {
+        run_blocking(async |_| {
+            let _probes = install();
+            coroutine_scope(async |scope| {
+                delay(Duration::from_millis(1)).await;
+                let known = known();
+                assert_eq!(known.len(), 1);
+                assert!(known[0].job.ptr_eq(scope.job()) && known[0].owner == known[0].token);
+                let last = known[0].last_wait.as_ref().map(|wait| wait.info.what);
+                assert_eq!(last, Some("delay"));
+                Ok(())
+            })
+            .await
+        })
+        .unwrap();
     });
 }
 

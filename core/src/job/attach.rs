@@ -104,7 +104,6 @@ impl Job {
             Err(child) => {
                 let parent = child.core().inner.lock().parent.take();
                 drop(parent);
-                probe::register_alone(&child);
                 let cause = match self.final_cause() {
                     Some(cause) => self.cause_for_children(cause),
                     None => Error::at_cancellation(
