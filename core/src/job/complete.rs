@@ -135,8 +135,9 @@ impl Job {
     }
 
     /// Whether this job may stay in the list of its parent for a while after its end, with all that it has. Nobody may wait for
-    /// that, or see when it goes: so it has no result, no elements of its own and no span. And the parent has a body, with whose end it
-    /// ends: a parent that nobody completes would be kept by its children, and they by it.
+    /// that, or see when it goes: so it has no result, no elements of its own and no span, and the probes have noted nothing of
+    /// it. And the parent has a body, with whose end it ends: a parent that nobody completes would be kept by its children, and
+    /// they by it.
     fn may_be_stacked(&self, inner: &Inner) -> bool {
         let core = self.core();
         let Some(parent) = inner.parent.as_ref().map(Job::core) else {

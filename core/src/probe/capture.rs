@@ -106,9 +106,8 @@ pub fn ask_for_stacks() -> Arc<Asked> {
         if !is_polled_by_itself || core.frame.polls.load(Ordering::Relaxed) == 0 {
             continue;
         }
-        let ticket = Ticket::new(&asked);
+        let mut ticket = Some(Ticket::new(&asked));
         // In what is given to the entry, it stays there; otherwise it is dropped outside of the locks.
-        let mut ticket = Some(ticket);
         if with_entry(&job, |entry| entry.asked.extend(ticket.take())).is_some() {
             marked.push(job);
         }

@@ -153,13 +153,17 @@ fn on_several_threads_it_is_found_too() {
         assert_eq!(DebugProbes::deadlocks().unwrap().len(), 1);
         let dump = DebugProbes::dump_coroutines().unwrap();
         assert!(dump.contains("\nDeadlock: \"one#"), "{dump}");
-        scope.cancel();
-        run_blocking(async |_| {
-            scope.job().join().await;
-            Ok(())
-        })
-        .unwrap();
+        end(&scope);
     });
+}
+
+fn end(scope: &CoroutineScope) {
+    scope.cancel();
+    run_blocking(async |_| {
+        scope.job().join().await;
+        Ok(())
+    })
+    .unwrap();
 }
 
 /// They lock and unlock all the time, in one order: whoever looks never sees a deadlock.
@@ -185,12 +189,7 @@ fn those_who_go_on_are_never_taken_for_stuck() {
             let found = DebugProbes::deadlocks().unwrap();
             assert!(found.is_empty(), "{}", found[0]);
         }
-        scope.cancel();
-        run_blocking(async |_| {
-            scope.job().join().await;
-            Ok(())
-        })
-        .unwrap();
+        end(&scope);
     });
 }
 
