@@ -11,6 +11,8 @@
 //! ratios, their quartiles, and the median ratio of the processor time of the process. `tokio-again` is another runtime of the
 //! same kind as `tokio`: how far its ratio is from 1 tells what the others' are worth.
 //!
+//! `BENCH_PROBES=on` compares corox with itself: `corox-probed` has the debug probes installed while it runs, and the ratios are to `corox`.
+//!
 //! Everything goes over loopback. `_mt` has two workers, `_st` one thread.
 
 mod echo;
@@ -19,6 +21,7 @@ mod open_files;
 
 use std::process::ExitCode;
 
+use corox::probe;
 use corox_bench::{ALLOCATOR_NAME, Engine, StopWatch, Taken, Threads, order, quantile, sorted};
 use corox_bench::{quick, workers};
 
@@ -101,21 +104,52 @@ impl Case {
 struct Contestant {
     name: &'static str,
     engine: Engine,
+    /// Whether the debug probes are installed while it runs.
+    is_probed: bool,
 }
 
-fn contestants(threads: Threads) -> Vec<Contestant> {
-    [
-        ("tokio", Engine::tokio(threads)),
-        ("tokio-again", Engine::tokio(threads)),
-        ("corox", Engine::corox(threads)),
-        ("corox-on-tokio", Engine::corox_on_tokio(threads)),
-    ]
-    .map(|(name, engine)| Contestant { name, engine })
-    .into()
+impl Contestant {
+    fn run(&self, case: Case) -> Taken {
+        let _probes = self.is_probed.then(probe::install);
+        case.run(&self.engine)
+    }
+}
+
+/// The others are compared with the first.
+fn contestants(threads: Threads, probes: bool) -> Vec<Contestant> {
+    let corox = Engine::corox(threads);
+    let all = if probes {
+        vec![
+            ("corox", corox, false),
+            ("corox-again", Engine::corox(threads), false),
+            ("corox-probed", Engine::corox(threads), true),
+        ]
+    } else {
+        vec![
+            ("tokio", Engine::tokio(threads), false),
+            ("tokio-again", Engine::tokio(threads), false),
+            ("corox", corox, false),
+            ("corox-on-tokio", Engine::corox_on_tokio(threads), false),
+        ]
+    };
+    let contestant = |(name, engine, is_probed)| Contestant {
+        name,
+        engine,
+        is_probed,
+    };
+    all.into_iter().map(contestant).collect()
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let probes = match std::env::var("BENCH_PROBES").as_deref() {
+        Ok("on") => true,
+        Ok(other) => {
+            eprintln!("BENCH_PROBES is on, not {other}");
+            return ExitCode::from(2);
+        }
+        Err(_) => false,
+    };
     let list = arguments.iter().any(|argument| argument == "--list");
     let rounds = if quick() { 2 } else { 24 };
     let mut known = vec![list; arguments.len()];
@@ -133,7 +167,7 @@ fn main() -> ExitCode {
         );
     }
     for threads in Threads::BOTH {
-        let contestants = contestants(threads);
+        let contestants = contestants(threads, probes);
         for case in CASES {
             let key = case.key(threads);
             let mut all = arguments.is_empty();
@@ -169,7 +203,7 @@ fn main() -> ExitCode {
                 compare(case, &key, &contestants, rounds);
             }
             for contestant in alone {
-                let times = (0..rounds).map(|_| milliseconds(case.run(&contestant.engine)));
+                let times = (0..rounds).map(|_| milliseconds(contestant.run(case)));
                 print(&key, contestant.name, &sorted(times), "");
             }
         }
@@ -185,20 +219,20 @@ fn main() -> ExitCode {
 
 fn compare(case: Case, key: &str, contestants: &[Contestant], rounds: usize) {
     for contestant in contestants {
-        case.run(&contestant.engine);
+        contestant.run(case);
     }
     let mut taken: Vec<Vec<Taken>> = vec![Vec::new(); contestants.len()];
     for round in 0..rounds {
         for i in order(round, contestants.len()) {
-            taken[i].push(case.run(&contestants[i].engine));
+            taken[i].push(contestants[i].run(case));
         }
     }
-    let tokio = &taken[0];
+    let first = &taken[0];
     for (contestant, taken) in contestants.iter().zip(&taken) {
-        let pairs = || taken.iter().zip(tokio);
-        let ratios = sorted(pairs().map(|(one, tokio)| one.wall.div_duration_f64(tokio.wall)));
+        let pairs = || taken.iter().zip(first);
+        let ratios = sorted(pairs().map(|(one, first)| one.wall.div_duration_f64(first.wall)));
         let processor =
-            sorted(pairs().map(|(one, tokio)| one.processor.div_duration_f64(tokio.processor)));
+            sorted(pairs().map(|(one, first)| one.processor.div_duration_f64(first.processor)));
         let ratios = format!(
             "{:7.3} {:7.3} .. {:<7.3} {:7.3}",
             quantile(&ratios, 0.5),
