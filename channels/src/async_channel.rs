@@ -1,7 +1,10 @@
 //! From and to channels of the crate async-channel.
 
+use std::panic::Location;
+
 use crate::builders::{ChannelBuilders, ProducerScope};
 use crate::capacity::Capacity;
+use crate::receiving::Next;
 use crate::split::Receiver;
 
 /// Channels of the crate [async-channel](https://docs.rs/async-channel), of which an element is received by a coroutine and sent on.
@@ -41,9 +44,10 @@ pub trait AsyncChannelExt: ChannelBuilders {
         capacity: impl Into<Capacity>,
         source: async_channel::Receiver<T>,
     ) -> Receiver<T> {
+        let location = Location::caller();
         self.produce(capacity, async move |producer: ProducerScope<T>| {
             while let Ok(element) = source.recv().await {
-                producer.send(element).await?;
+                producer.channel().send_at(element, location).await?;
             }
             Ok(())
         })
@@ -71,8 +75,9 @@ pub trait AsyncChannelExt: ChannelBuilders {
             Some(bound) => async_channel::bounded(bound),
             None => async_channel::unbounded(),
         };
+        let location = Location::caller();
         self.launch_with_channel(async move {
-            while let Some(element) = source.next().await? {
+            while let Some(element) = Next::new(source.shared(), location).await? {
                 if tx.send(element).await.is_err() {
                     break;
                 }

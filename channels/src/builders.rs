@@ -10,12 +10,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use corox_core::error_protocol::cancellation_at;
+use corox_core::location_protocol::launch_at;
 use corox_core::probe::{Reason, WaitReason};
 use corox_core::{CoroutineContext, CoroutineScope, Job, JobState, LaunchOutput, Launcher, Result};
 use futures_util::task::AtomicWaker;
 
 use crate::capacity::Capacity;
 use crate::channel::Channel;
+use crate::receiving::Next;
 use crate::split::{Receiver, Sender};
 use crate::ticker::{TickerMode, tick};
 
@@ -221,8 +223,9 @@ pub trait ChannelBuilders: sealed::Sealed {
     /// ```
     #[track_caller]
     fn ticker(&self, period: Duration, initial_delay: Duration, mode: TickerMode) -> Receiver<()> {
+        let location = Location::caller();
         self.produce(Capacity::Rendezvous, move |producer| {
-            tick(producer, period, initial_delay, mode)
+            tick(location, producer, period, initial_delay, mode)
         })
     }
 
@@ -253,13 +256,15 @@ pub trait ChannelBuilders: sealed::Sealed {
         capacity: impl Into<Capacity>,
         sources: impl IntoIterator<Item = Receiver<T>>,
     ) -> Receiver<T> {
+        let location = Location::caller();
         let sources: Vec<_> = sources.into_iter().collect();
         self.produce(capacity, async move |producer: ProducerScope<T>| {
+            let launcher = producer.with(CoroutineContext::empty());
             for source in sources {
                 let channel = producer.channel.clone();
-                producer.launch(async move {
-                    while let Some(element) = source.next().await? {
-                        channel.send(element).await?;
+                launch_at(location, &launcher, async move {
+                    while let Some(element) = Next::new(source.shared(), location).await? {
+                        channel.send_at(element, location).await?;
                     }
                     Ok(())
                 });

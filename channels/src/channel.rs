@@ -174,7 +174,14 @@ impl<T> Channel<T> {
     #[track_caller]
     #[inline]
     pub fn send(&self, element: T) -> Sending<'_, T> {
-        Sending::new(&self.shared, element, Location::caller())
+        self.send_at(element, Location::caller())
+    }
+
+    /// As [`send`](Channel::send), called at `location`.
+    #[doc(hidden)]
+    #[inline]
+    pub fn send_at(&self, element: T, location: &'static Location<'static>) -> Sending<'_, T> {
+        Sending::new(&self.shared, element, location)
     }
 
     /// Sends an element if that is possible at once.

@@ -1,11 +1,13 @@
 //! To receive everything from a channel and then be done with it.
 
 use std::future::Future;
+use std::panic::Location;
 
 use corox_core::Result;
 use corox_core::error_protocol::cancellation_at;
 
 use crate::channel::Channel;
+use crate::receiving::Next;
 use crate::shared::Shared;
 use crate::split::Receiver;
 
@@ -45,6 +47,44 @@ impl<T> Shared<T> {
         let result = body.await;
         guard.exit(&result);
         result
+    }
+
+    /// What is called at `location` receives all.
+    async fn consume_each<F>(
+        &self,
+        location: &'static Location<'static>,
+        mut action: impl FnMut(T) -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<()>>,
+    {
+        let each = async {
+            while let Some(element) = Next::new(self, location).await? {
+                action(element).await?;
+            }
+            Ok(())
+        };
+        self.consume(each).await
+    }
+
+    async fn consume_to(
+        &self,
+        location: &'static Location<'static>,
+        collection: &mut impl Extend<T>,
+    ) -> Result<()> {
+        let all = async {
+            while let Some(element) = Next::new(self, location).await? {
+                collection.extend([element]);
+            }
+            Ok(())
+        };
+        self.consume(all).await
+    }
+
+    async fn to_vec(&self, location: &'static Location<'static>) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        self.consume_to(location, &mut all).await?;
+        Ok(all)
     }
 }
 
@@ -114,17 +154,12 @@ impl<T> Channel<T> {
     /// }).unwrap();
     /// ```
     #[doc(alias = "consumeEach")]
-    pub async fn consume_each<F>(&self, mut action: impl FnMut(T) -> F) -> Result<()>
+    #[track_caller]
+    pub fn consume_each<F>(&self, action: impl FnMut(T) -> F) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = Result<()>>,
     {
-        let each = async {
-            while let Some(element) = self.next().await? {
-                action(element).await?;
-            }
-            Ok(())
-        };
-        self.consume(each).await
+        self.shared.consume_each(Location::caller(), action)
     }
 
     /// Appends every element to `collection` until the channel is closed, and then cancels the channel.
@@ -157,14 +192,9 @@ impl<T> Channel<T> {
     /// }).unwrap();
     /// ```
     #[doc(alias = "consumeTo")]
-    pub async fn consume_to(&self, collection: &mut impl Extend<T>) -> Result<()> {
-        let all = async {
-            while let Some(element) = self.next().await? {
-                collection.extend([element]);
-            }
-            Ok(())
-        };
-        self.consume(all).await
+    #[track_caller]
+    pub fn consume_to(&self, collection: &mut impl Extend<T>) -> impl Future<Output = Result<()>> {
+        self.shared.consume_to(Location::caller(), collection)
     }
 
     /// Everything that is received until the channel is closed.
@@ -193,10 +223,9 @@ impl<T> Channel<T> {
     /// }).unwrap();
     /// ```
     #[doc(alias = "toList")]
-    pub async fn to_vec(&self) -> Result<Vec<T>> {
-        let mut all = Vec::new();
-        self.consume_to(&mut all).await?;
-        Ok(all)
+    #[track_caller]
+    pub fn to_vec(&self) -> impl Future<Output = Result<Vec<T>>> {
+        self.shared.to_vec(Location::caller())
     }
 }
 
@@ -216,11 +245,12 @@ impl<T> Receiver<T> {
     ///
     /// As there.
     #[doc(alias = "consumeEach")]
-    pub async fn consume_each<F>(&self, action: impl FnMut(T) -> F) -> Result<()>
+    #[track_caller]
+    pub fn consume_each<F>(&self, action: impl FnMut(T) -> F) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = Result<()>>,
     {
-        self.as_channel().consume_each(action).await
+        self.shared().consume_each(Location::caller(), action)
     }
 
     /// As [`Channel::consume_to`]; see the example of [`Channel::consume_to`]. Dropping the future cancels the channel.
@@ -229,8 +259,9 @@ impl<T> Receiver<T> {
     ///
     /// As there.
     #[doc(alias = "consumeTo")]
-    pub async fn consume_to(&self, collection: &mut impl Extend<T>) -> Result<()> {
-        self.as_channel().consume_to(collection).await
+    #[track_caller]
+    pub fn consume_to(&self, collection: &mut impl Extend<T>) -> impl Future<Output = Result<()>> {
+        self.shared().consume_to(Location::caller(), collection)
     }
 
     /// As [`Channel::to_vec`]; see the example of [`Channel::to_vec`]. Dropping the future cancels the channel.
@@ -239,7 +270,8 @@ impl<T> Receiver<T> {
     ///
     /// As there.
     #[doc(alias = "toList")]
-    pub async fn to_vec(&self) -> Result<Vec<T>> {
-        self.as_channel().to_vec().await
+    #[track_caller]
+    pub fn to_vec(&self) -> impl Future<Output = Result<Vec<T>>> {
+        self.shared().to_vec(Location::caller())
     }
 }

@@ -167,10 +167,6 @@ impl<T> Receiver<T> {
         &self.channel.shared
     }
 
-    pub(crate) fn as_channel(&self) -> &Channel<T> {
-        &self.channel
-    }
-
     /// As [`Channel::receive`], see the example of [`Channel`]; for its errors see there. It is cancel-safe.
     #[track_caller]
     #[inline]

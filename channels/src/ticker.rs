@@ -1,9 +1,11 @@
 //! Elements at regular times.
 
+use std::panic::Location;
 use std::time::Duration;
 
+use corox_core::location_protocol::delay_at;
 use corox_core::waiters_protocol::now;
-use corox_core::{Dispatcher, Result, delay};
+use corox_core::{Dispatcher, Result};
 
 use crate::builders::ProducerScope;
 
@@ -43,7 +45,9 @@ pub enum TickerMode {
     FixedDelay,
 }
 
+/// What a ticker does that was made at `location`.
 pub(crate) async fn tick(
+    location: &'static Location<'static>,
     producer: ProducerScope<()>,
     period: Duration,
     initial_delay: Duration,
@@ -54,15 +58,15 @@ pub(crate) async fn tick(
     let now = || now(&dispatcher);
     // `None`: beyond what the clock can hold.
     let mut deadline = now().checked_add(initial_delay);
-    delay(initial_delay).await;
+    delay_at(location, initial_delay).await;
     loop {
-        producer.send(()).await?;
+        producer.channel().send_at((), location).await?;
         let wait = match mode {
             TickerMode::FixedDelay => period,
             TickerMode::FixedPeriod => {
                 deadline = deadline.and_then(|deadline| deadline.checked_add(period));
                 let (Some(due), now) = (deadline, now()) else {
-                    delay(Duration::MAX).await;
+                    delay_at(location, Duration::MAX).await;
                     continue;
                 };
                 let late = now.saturating_duration_since(due);
@@ -76,6 +80,6 @@ pub(crate) async fn tick(
                 wait
             }
         };
-        delay(wait).await;
+        delay_at(location, wait).await;
     }
 }

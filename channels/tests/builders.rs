@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use corox_channels::{Capacity, Channel, ChannelBuilders, TickerMode};
 use corox_core::{
-    Clause, CompletableDeferred, CoroutineStart, Error, Job, delay, run_blocking, select,
+    Clause, CompletableDeferred, CoroutineStart, Error, Job, delay, probe, run_blocking, select,
     supervisor_scope, with_timeout_or_none,
 };
 use corox_test::{EventLog, run_test};
@@ -629,6 +629,81 @@ fn cancellations_of_channels_arise_at_lines_of_their_users() {
             let told = format!("{:?}", error.unwrap());
             assert!(told.contains(file!()), "{told}");
         }
+        Ok(())
+    });
+}
+
+/// Whoever looks at a hang is told a line of the program, not one of this crate.
+#[test]
+fn waits_inside_of_builders_and_consumers_are_told_at_the_call() {
+    run_test(async |t| {
+        let scope = t.background_scope();
+        // The coroutines that `before` does not have yet, each before its children.
+        let newer = |before: &[Job]| -> Vec<Job> {
+            let mut new = scope.job().children();
+            new.retain(|job| !before.iter().any(|known| known.ptr_eq(job)));
+            let mut next = 0;
+            while let Some(job) = new.get(next) {
+                let children = job.children();
+                new.extend(children);
+                next += 1;
+            }
+            new
+        };
+        let waits_of_newer = |before: &[Job]| -> Vec<(&str, u32)> {
+            let waits = newer(before)
+                .into_iter()
+                .flat_map(|job| probe::waits_of(&job));
+            let told = |wait: probe::WaitInfo| {
+                assert_eq!(wait.location.file(), file!(), "{wait:?}");
+                (wait.what, wait.location.line())
+            };
+            waits.map(told).collect()
+        };
+
+        for mode in [TickerMode::FixedPeriod, TickerMode::FixedDelay] {
+            let before = scope.job().children();
+            let (ticks, line) = (scope.ticker(ms(10), ms(5), mode), line!());
+            t.run_current().await;
+            assert_eq!(waits_of_newer(&before), [("delay", line)]);
+            t.advance_time_by(ms(6)).await;
+            assert_eq!(waits_of_newer(&before), [("send", line)]);
+            ticks.receive().await?;
+            t.run_current().await;
+            assert_eq!(waits_of_newer(&before), [("delay", line)]);
+        }
+
+        let before = scope.job().children();
+        let (mut senders, sources): (Vec<_>, Vec<_>) =
+            (0..2).map(|_| Channel::<u32>::new(0).split()).unzip();
+        let (all, line) = (scope.fan_in(0, sources), line!());
+        t.run_current().await;
+        assert_eq!(waits_of_newer(&before), [("receive", line); 2]);
+        for job in newer(&before) {
+            let launched = job.location();
+            assert_eq!((launched.file(), launched.line()), (file!(), line));
+        }
+        drop(senders.pop());
+        senders[0].send(1).await?;
+        t.run_current().await;
+        assert_eq!(waits_of_newer(&before), [("send", line)]);
+        drop(all);
+
+        let before = scope.job().children();
+        let (tx, rx) = Channel::<u32>::new(0).split();
+        let channel = Channel::<u32>::new(0);
+        scope.launch(async move { rx.consume_each(async |_| Ok(())).await });
+        let to_vec = channel.clone();
+        scope.launch(async move { to_vec.to_vec().await.map(drop) });
+        let consumed = channel.clone();
+        scope.launch(async move { consumed.consume_to(&mut Vec::new()).await });
+        let each = channel.clone();
+        scope.launch(async move { each.consume_each(async |_| Ok(())).await });
+        let line = line!();
+        t.run_current().await;
+        let lines = [line - 7, line - 5, line - 3, line - 1];
+        assert_eq!(waits_of_newer(&before), lines.map(|line| ("receive", line)));
+        drop((tx, channel));
         Ok(())
     });
 }

@@ -144,6 +144,7 @@ pub mod error_protocol {
 pub mod location_protocol {
     pub use crate::completable::completable_deferred_at;
     pub use crate::deferred::await_at;
+    pub use crate::job::join_at;
     pub use crate::launcher::launch_at;
     pub use crate::scope_builders::coroutine_scope_at;
     pub use crate::time::delay_at;

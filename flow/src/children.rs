@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use corox_core::{Job, join_all};
+use corox_core::Job;
+use corox_core::location_protocol::join_at;
 
 thread_local! {
     static NOW: Now = const {
@@ -102,9 +103,15 @@ impl Children {
             return Poll::Ready(());
         };
         let jobs = &left.jobs;
-        let leaving = left
-            .leaving
-            .get_or_insert_with(|| Box::pin(join_all(jobs.clone())));
+        let leaving = left.leaving.get_or_insert_with(|| {
+            let jobs = jobs.clone();
+            Box::pin(async move {
+                for job in jobs {
+                    // There the user has written what has started it.
+                    join_at(job.location(), &job).await;
+                }
+            })
+        });
         let polled = leaving.as_mut().poll(cx);
         if polled.is_ready() {
             self.0 = None;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use corox_channels::Channel;
 use corox_core::probe::{self, WaitInfo};
 use corox_core::{
-    CoroutineName, CoroutineScope, Dispatcher, Error, Job, Retry, delay, run_blocking, yield_now,
+    CoroutineName, CoroutineScope, Dispatcher, Error, FinallyExt, Job, Retry, delay, run_blocking,
+    yield_now,
 };
 use corox_flow::{
     Flow, MutableSharedFlow, MutableStateFlow, SharingStarted, callback_flow, channel_flow, flow,
@@ -290,6 +291,43 @@ fn the_pauses_of_while_subscribed_are_told_at_the_call_that_shares() {
         assert_eq!(pauses(), [("20ms".to_owned(), here)]);
         t.advance_time_by(ms(20)).await;
         assert_eq!(pauses(), []);
+    });
+}
+
+#[test]
+fn who_waits_for_what_a_flow_has_left_is_told_where_that_was_started() {
+    run_test(async |t: TestScope| {
+        let elements = channel_flow(async |scope| {
+            let all = async {
+                scope.send(1).await?;
+                pending::<corox_core::Result<()>>().await
+            };
+            all.finally(delay(ms(50))).await
+        });
+        let started = (file!().to_owned(), line!() - 7);
+        let job = t.launch(elements.take(1).for_each(drop));
+        t.run_current().await;
+        let wait = wait_of(&job);
+        assert_eq!((wait.what, place(wait.location)), ("join", started));
+        t.advance_until_idle().await;
+        assert!(job.is_completed());
+    });
+}
+
+#[test]
+fn a_collection_into_a_channel_waits_at_the_call() {
+    run_test(async |t: TestScope| {
+        let scope = t.background_scope();
+        let received = flow_of([1, 2]).buffer(0).produce_in(scope);
+        let line = line!() - 1;
+        t.run_current().await;
+        let children = scope.job().children();
+        let wait = wait_of(&children[0]);
+        assert_eq!(
+            (wait.what, place(wait.location)),
+            ("send", (file!().to_owned(), line))
+        );
+        assert_eq!(received.receive().await.unwrap(), 1);
     });
 }
 

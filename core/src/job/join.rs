@@ -107,16 +107,7 @@ impl Job {
     /// ```
     #[track_caller]
     pub fn join(&self) -> Join {
-        self.join_at(Location::caller())
-    }
-
-    fn join_at(&self, location: &'static Location<'static>) -> Join {
-        Join {
-            job: self.clone(),
-            waiting: Waiting::default(),
-            reason: probe::WaitReason::at(&probe::Reason("join"), location).by_coroutines(),
-            started: false,
-        }
+        join_at(Location::caller(), self)
     }
 
     /// [`cancel`](Job::cancel), then [`join`](Job::join).
@@ -148,6 +139,16 @@ impl Job {
     pub fn cancel_and_join(&self) -> Join {
         self.cancel();
         self.join()
+    }
+}
+
+/// As [`Job::join`], called at `location`.
+pub fn join_at(location: &'static Location<'static>, job: &Job) -> Join {
+    Join {
+        job: job.clone(),
+        waiting: Waiting::default(),
+        reason: probe::WaitReason::at(&probe::Reason("join"), location).by_coroutines(),
+        started: false,
     }
 }
 
@@ -217,7 +218,7 @@ where
     let jobs: Vec<Job> = jobs.into_iter().map(|job| job.as_ref().clone()).collect();
     async move {
         for job in jobs {
-            job.join_at(location).await;
+            join_at(location, &job).await;
         }
     }
 }

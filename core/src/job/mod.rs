@@ -18,7 +18,7 @@ mod tally;
 pub(crate) use attach::Attached;
 pub(crate) use cell::{JobCell, JobCore, Kind, Node, Polled, Slot, next_token};
 pub use handle::Job;
-pub use join::{Join, join_all};
+pub use join::{Join, join_all, join_at};
 pub(crate) use join::{Waiting, of_job};
 pub use on_completion::DisposeHandle;
 pub(crate) use on_completion::OnEnd;

@@ -1,5 +1,7 @@
 //! [`FlowBuffer`]: operators that let the source run ahead, or elsewhere.
 
+use std::panic::Location;
+
 use corox_channels::{BufferOverflow, Capacity, Channel, ChannelBuilders, Receiver};
 use corox_core::{CoroutineScope, IntoContext};
 
@@ -245,6 +247,7 @@ pub trait FlowBuffer: Flow + Sized {
         Self: Send + 'static,
         Self::Item: Send,
     {
+        let location = Location::caller();
         let producer = self.producer();
         let settings = match &producer {
             Some(producer) => Some(producer.settings.clone()),
@@ -262,7 +265,7 @@ pub trait FlowBuffer: Flow + Sized {
                 (producer.run)(CoroutineScope::clone(&scope), channel)
             }),
             None => launcher.produce_into(channel, move |scope| async move {
-                let send = async |item| Ok(scope.channel().send(item).await?);
+                let send = async |item| Ok(scope.channel().send_at(item, location).await?);
                 crate::FlowCollect::collect(self, send).await
             }),
         }
