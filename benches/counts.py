@@ -3,6 +3,7 @@
 
     benches/counts.py                                the cases of docs/performance.md
     benches/counts.py launch_join_st cancel_tree_st  these
+    benches/counts.py chan_rdv_spsc_st/kanal         what does it with something else, by its whole name
     benches/counts.py --where launch_join_st         and where its atomic operations are
     benches/counts.py --runner PATH launch_join_st   of this runner, instead of building it
 
@@ -115,12 +116,16 @@ def build():
 
 
 def wanted(runner, cases):
-    """The keys of all variants of the cases."""
-    known = subprocess.run([runner, "--list"], stdout=subprocess.PIPE, check=True, text=True)
-    known = known.stdout.split()
+    """The keys of all variants of corox of the cases, and those of peers that are named."""
+    lists = []
+    for list_of in ("--list", "--list-peers"):
+        listed = subprocess.run([runner, list_of], stdout=subprocess.PIPE, check=True, text=True)
+        lists.append(listed.stdout.split())
+    known, peers = lists
     keys = []
     for case in cases:
         found = [key for key in known if case in (key, key.split("/")[0])]
+        found += [key for key in peers if case == key]
         if not found:
             sys.exit(f"no such case: {case}")
         keys += found

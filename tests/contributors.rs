@@ -57,7 +57,7 @@ fn one_variant_runs_alone() {
 
 #[test]
 fn only_the_concurrent_variants_have_several_requests_in_flight() {
-    let output = run(&["--repos", "6", "--latency", "40-40"]);
+    let output = run(&["--repos", "6", "--latency", "100-100"]);
     let table = stdout(&output);
     for variant in VARIANTS {
         let concurrent =
@@ -370,24 +370,29 @@ fn ctrl_c_cancels_the_first_request() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_names_what_cannot_stop_and_exits_within_the_grace() {
-    let mut example = Running::start(
-        &[
-            &ENDLESS[..],
-            &["--grace", "300", "--variant", "not_cancellable"],
-        ]
-        .concat(),
-    );
-    example.read_until("not_cancellable: 0 of 6 repositories");
-    let (code, took, rest) = example.interrupt();
-    assert_eq!(code, Some(130), "{rest}");
-    // The time until the end of the process is seen from here as a little more.
-    assert!(took < Duration::from_millis(300 + 200), "{took:?}");
-    let lines: Vec<&str> = rest
-        .lines()
-        .filter(|l| l.starts_with("could not stop"))
-        .collect();
-    assert_eq!(lines.len(), 1, "{rest}");
-    assert!(lines[0].contains("not_cancellable.rs:"), "{rest}");
+    let arguments = [
+        &ENDLESS[..],
+        &["--grace", "300", "--variant", "not_cancellable"],
+    ]
+    .concat();
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let mut example = Running::start(&arguments);
+        example.read_until("not_cancellable: 0 of 6 repositories");
+        let (code, took, rest) = example.interrupt();
+        assert_eq!(code, Some(130), "{rest}");
+        let mut lines = rest.lines().filter(|l| l.starts_with("could not stop"));
+        let line = lines.next().unwrap_or_default();
+        assert!(line.contains("not_cancellable.rs:"), "{rest}");
+        assert_eq!(lines.next(), None, "{rest}");
+        fastest = fastest.min(took);
+        // The time until the end of the process is seen from here as a little more.
+        if fastest < Duration::from_millis(300 + 200) {
+            return;
+        }
+        // It may be this test that had to wait for a processor.
+    }
+    panic!("{fastest:?}");
 }
 
 #[cfg(unix)]
