@@ -64,6 +64,7 @@ function activity(data) {
     return `on ${data.thread ?? "a thread"}${since}`;
   }
   if (data.state === "CREATED") return "has not begun";
+  if (data.job_state === "Completing") return "waits for its children";
   if (data.waits_are_over || !waits) {
     return waits ? `ready, or waits for what is not known; waited at ${waits}` : "waits for what is not known";
   }
