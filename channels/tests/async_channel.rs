@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use corox_channels::{AsyncChannelExt, Capacity, Channel};
-use corox_core::{Error, coroutine_scope, run_blocking};
+use corox_core::{Error, coroutine_scope, probe, run_blocking};
 use corox_test::run_test;
 
 #[test]
@@ -39,6 +39,26 @@ fn each_side_ends_the_other() {
         tx.send(1).await?;
         t.run_current().await;
         assert!(tx.is_closed_for_send());
+        Ok(())
+    });
+}
+
+#[test]
+fn who_hands_over_waits_at_the_call() {
+    run_test(async |t| {
+        let scope = t.background_scope();
+        let (tx, foreign) = async_channel::unbounded();
+        tx.send(1).await?;
+        let (_own, from) = (scope.forward_from(0, foreign), line!());
+        let (_tx, rx) = Channel::<u32>::new(0).split();
+        let (_foreign, to) = (scope.forward_to(None, rx), line!());
+        t.run_current().await;
+        let waits = scope.job().children().into_iter().map(|job| {
+            let wait = probe::waits_of(&job).remove(0);
+            assert_eq!(wait.location.file(), file!());
+            (wait.what, wait.location.line())
+        });
+        assert_eq!(waits.collect::<Vec<_>>(), [("send", from), ("receive", to)]);
         Ok(())
     });
 }
