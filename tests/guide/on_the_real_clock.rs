@@ -34,7 +34,8 @@ pub(crate) fn run_all(ids: impl Iterator<Item = &'static str>) -> HashMap<&'stat
     runs
 }
 
-fn run(id: &str) -> Run {
+/// Runs one.
+pub(crate) fn run(id: &str) -> Run {
     // One stream for stdout and stderr, which keeps the order of their lines.
     let (ours, its) = UnixStream::pair().expect("a pair of sockets");
     let error = its.try_clone().expect("a second handle");
