@@ -12,6 +12,7 @@ impl<T> Shared<T> {
         let offered = state.offer(&mut slot, None);
         match offered {
             Offered::Taken(receiver) => {
+                self.note_arrival();
                 if receiver.is_some() {
                     self.note_waiters(&state);
                 }

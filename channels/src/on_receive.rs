@@ -1,6 +1,7 @@
 //! The clauses of a select that receive.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -18,18 +19,38 @@ use crate::state::{Slot, State, Taken};
 /// A receive as a part of a select.
 struct Part<'a, T> {
     shared: &'a Shared<T>,
+    progress: Progress<T>,
+}
+
+/// ```text
+///             registered              claimed, or it takes what is there itself
+///  Nothing --------------> Queued ------------------------------------------------> Taken
+///     |                                                                               ^
+///     +-------------------------------------------------------------------------------+
+/// ```
+///
+/// Back to `Nothing` when it is completed or dropped. One word and an element, since a select is moved with all its clauses.
+enum Progress<T> {
+    Nothing,
     /// Where it waits, or has been claimed.
-    key: Option<Key>,
+    Queued(Key),
     /// What it has taken itself, and the place of that in the order.
-    taken: Option<(Received<T>, u64)>,
+    Taken(Received<T>, u64),
 }
 
 impl<'a, T> Part<'a, T> {
+    #[inline]
     fn new(shared: &'a Shared<T>) -> Self {
         Part {
             shared,
-            key: None,
-            taken: None,
+            progress: Progress::Nothing,
+        }
+    }
+
+    fn key(&self) -> Option<Key> {
+        match self.progress {
+            Progress::Queued(key) => Some(key),
+            Progress::Nothing | Progress::Taken(..) => None,
         }
     }
 
@@ -44,20 +65,23 @@ impl<'a, T> Part<'a, T> {
             None if shared.receive_will_wait() => Some(at.ticket()),
             ticket => ticket,
         };
+        let key = self.key();
         loop {
             let mut guard = shared.state.lock();
             let state = &mut *guard;
-            if self
-                .key
-                .is_some_and(|key| state.waiters.state(key) != Entry::Queued)
-            {
+            if key.is_some_and(|key| state.waiters.state(key) != Entry::Queued) {
                 return Registered::Lost;
             }
-            let (received, sender) = match state.take(ticket.as_ref()) {
+            let taken = if shared.is_found_empty() {
+                Taken::Empty
+            } else {
+                state.take(ticket.as_ref())
+            };
+            let (received, sender) = match taken {
                 Taken::Element(element, sender) => (Ok(element), sender),
                 Taken::Closed => (Err(state.cause()), None),
                 Taken::Lost => return Registered::Lost,
-                Taken::Empty if self.key.is_some() => return Registered::Waits,
+                Taken::Empty if key.is_some() => return Registered::Waits,
                 Taken::Empty => {
                     let Some(ticket) = ticket.take() else {
                         drop(guard);
@@ -66,14 +90,14 @@ impl<'a, T> Part<'a, T> {
                     };
                     let waiter = Waiter::Select(ticket);
                     let slot = Slot::of(None);
-                    self.key = Some(state.waiters.push(&mut state.receivers, waiter, slot));
+                    let key = state.waiters.push(&mut state.receivers, waiter, slot);
+                    self.progress = Progress::Queued(key);
                     shared.note_waiters(state);
                     return Registered::Waits;
                 }
             };
-            self.taken = Some((received, state.next_place()));
-            let entry = self.key.take();
-            let entry = entry.map(|key| state.waiters.release(&mut state.receivers, key));
+            self.progress = Progress::Taken(received, state.next_place());
+            let entry = key.map(|key| state.waiters.release(&mut state.receivers, key));
             shared.note_waiters(state);
             drop(guard);
             drop(entry);
@@ -87,13 +111,21 @@ impl<'a, T> Part<'a, T> {
     /// Nobody else can claim a select of which nothing is registered.
     #[inline]
     fn attempt(&mut self) -> Attempt {
+        if self.shared.is_found_empty() {
+            return Attempt::Nothing;
+        }
+        self.attempt_locked()
+    }
+
+    fn attempt_locked(&mut self) -> Attempt {
         let shared = self.shared;
         let mut state = shared.state.lock();
         if let Some(element) = state.pop_at_once() {
-            self.taken = Some((Ok(element), state.next_place()));
+            self.progress = Progress::Taken(Ok(element), state.next_place());
             return Attempt::Won;
         }
         if !state.is_closed() && !state.has_elements() {
+            shared.find_empty();
             return Attempt::Nothing;
         }
         self.attempt_slowly(state)
@@ -107,7 +139,7 @@ impl<'a, T> Part<'a, T> {
             Taken::Closed => (Err(state.cause()), None),
             Taken::Empty | Taken::Lost => return Attempt::Nothing,
         };
-        self.taken = Some((received, state.next_place()));
+        self.progress = Progress::Taken(received, state.next_place());
         if sender.is_some() {
             self.shared.note_waiters(state);
         }
@@ -126,13 +158,18 @@ impl<'a, T> Part<'a, T> {
         }
     }
 
+    #[inline]
     fn complete(&mut self) -> Received<T> {
-        if let Some((received, _)) = self.taken.take() {
-            return received;
+        match mem::replace(&mut self.progress, Progress::Nothing) {
+            Progress::Taken(received, _) => received,
+            Progress::Queued(key) => self.complete_handed(key),
+            Progress::Nothing => {
+                unreachable!("a clause that has won has taken something or was handed it")
+            }
         }
-        let Some(key) = self.key.take() else {
-            unreachable!("a clause that has won has taken something or was handed it")
-        };
+    }
+
+    fn complete_handed(&self, key: Key) -> Received<T> {
         let mut guard = self.shared.state.lock();
         let state = &mut *guard;
         let released = state.waiters.release(&mut state.receivers, key);
@@ -143,22 +180,32 @@ impl<'a, T> Part<'a, T> {
         drop(guard);
         released.value.element.ok_or(cause)
     }
+
+    /// S-11, S-12: the registration is taken back, and so is what it came to.
+    #[inline(never)]
+    fn take_back(&mut self) {
+        match mem::replace(&mut self.progress, Progress::Nothing) {
+            Progress::Taken(Ok(element), place) => self.shared.give_back(element, place),
+            Progress::Queued(key) => {
+                let mut guard = self.shared.state.lock();
+                let state = &mut *guard;
+                let mut released = state.waiters.release(&mut state.receivers, key);
+                self.shared.note_waiters(state);
+                drop(guard);
+                if let Some(element) = released.value.element.take() {
+                    self.shared.give_back(element, released.value.place);
+                }
+            }
+            Progress::Taken(Err(_), _) | Progress::Nothing => {}
+        }
+    }
 }
 
-/// S-11, S-12: the registration is taken back, and so is what it came to.
 impl<T> Drop for Part<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some((Ok(element), place)) = self.taken.take() {
-            self.shared.give_back(element, place);
-        }
-        let Some(key) = self.key.take() else { return };
-        let mut guard = self.shared.state.lock();
-        let state = &mut *guard;
-        let mut released = state.waiters.release(&mut state.receivers, key);
-        self.shared.note_waiters(state);
-        drop(guard);
-        if let Some(element) = released.value.element.take() {
-            self.shared.give_back(element, released.value.place);
+        if !matches!(self.progress, Progress::Nothing) {
+            self.take_back();
         }
     }
 }
@@ -178,6 +225,7 @@ pub struct OnReceiveCatching<'a, T>(Part<'a, T>);
 macro_rules! clauses {
     ($($name:ident: $output:ty;)+) => {$(
         impl<'a, T> $name<'a, T> {
+            #[inline]
             pub(crate) fn new(shared: &'a Shared<T>) -> Self {
                 $name(Part::new(shared))
             }
@@ -203,10 +251,12 @@ macro_rules! clauses {
                 self.get_mut().0.proceed(at)
             }
 
+            #[inline]
             fn attempt(self: Pin<&mut Self>) -> Attempt {
                 self.get_mut().0.attempt()
             }
 
+            #[inline]
             fn complete(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<$output> {
                 let received = self.get_mut().0.complete().map_err(ReceiveError::new);
                 Poll::Ready(received.into())

@@ -90,6 +90,7 @@ impl<'a, T, S: BorrowMut<Option<T>>> Part<'a, T, S> {
             if self.won.is_some() {
                 let entry = self.key.take();
                 let entry = entry.map(|key| state.waiters.release(&mut state.senders, key));
+                shared.note_arrival();
                 shared.note_waiters(state);
                 drop(guard);
                 drop(entry);
@@ -115,6 +116,7 @@ impl<'a, T, S: BorrowMut<Option<T>>> Part<'a, T, S> {
             let slot = Slot::of(source.take());
             let waiter = Waiter::Select(ticket);
             self.key = Some(state.waiters.push(&mut state.senders, waiter, slot));
+            shared.note_arrival();
             shared.note_waiters(state);
             return Registered::Waits;
         }
@@ -158,7 +160,13 @@ impl<'a, T, S: BorrowMut<Option<T>>> Part<'a, T, S> {
     }
 
     /// Takes the registration back; the element is in the source. `true` if it had been registered.
+    #[inline]
     fn leave(&mut self) -> bool {
+        (self.key.is_some() || self.won.is_some()) && self.leave_slowly()
+    }
+
+    #[inline(never)]
+    fn leave_slowly(&mut self) -> bool {
         if let Some(Won::Displaced(element)) = self.won.take() {
             self.shared.dispose_quietly(element);
         }
@@ -242,6 +250,7 @@ impl<T> Clause for OnSend<'_, T> {
 
 /// S-14: what was registered and has lost is undelivered; what never came to be registered is dropped as any value.
 impl<T> Drop for OnSend<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if self.0.leave() {
             if let Some(element) = self.0.source.take() {
@@ -268,6 +277,7 @@ impl<T> Clause for OnSendFrom<'_, T> {
 }
 
 impl<T> Drop for OnSendFrom<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.0.leave();
     }

@@ -83,6 +83,7 @@ impl<T> Offer<T> {
         let waker = shared.send_will_wait().then(|| cx.waker().clone());
         let mut state = shared.state.lock();
         if state.push_at_once(&mut self.element) {
+            shared.note_arrival();
             return Poll::Ready(Ok(()));
         }
         self.poll_slowly(shared, state, waker, cx)
@@ -103,6 +104,7 @@ impl<T> Offer<T> {
         loop {
             match state.offer_here(&mut self.element, None) {
                 Offered::Taken(receiver) => {
+                    shared.note_arrival();
                     if receiver.is_some() {
                         shared.note_waiters(&state);
                     }
@@ -123,6 +125,7 @@ impl<T> Offer<T> {
                     let slot = Slot::of(self.element.take());
                     let waiter = Waiter::Task(waker);
                     self.key = Some(state.waiters.push(&mut state.senders, waiter, slot));
+                    shared.note_arrival();
                     shared.note_waiters(state);
                     break;
                 }

@@ -25,6 +25,9 @@ pub(crate) struct Shared<T> {
     /// lock if it is likely to be needed: a wrong one costs a clone, or a second lock.
     pub(crate) receiver_waits: AtomicBool,
     pub(crate) sender_waits: AtomicBool,
+    /// A select has found nothing to receive, and nothing has come since: set and cleared under the lock. What has happened before a
+    /// look at it is seen by that look, so that the next select need not take the lock to find nothing again.
+    found_empty: AtomicBool,
     is_rendezvous: bool,
     hook: Option<Hook<T>>,
     made: &'static Location<'static>,
@@ -45,6 +48,7 @@ impl<T> Shared<T> {
             state: Mutex::new(State::new(room, overflow)),
             receiver_waits: AtomicBool::new(false),
             sender_waits: AtomicBool::new(false),
+            found_empty: AtomicBool::new(false),
             is_rendezvous: room == 0,
             hook,
             made,
@@ -78,6 +82,26 @@ impl<T> Shared<T> {
         self.receiver_waits.store(receivers, Ordering::Relaxed);
         let senders = !state.senders.is_empty();
         self.sender_waits.store(senders, Ordering::Relaxed);
+    }
+
+    /// Whether a receive would find nothing. Without the lock: what comes meanwhile is not seen.
+    #[inline]
+    pub(crate) fn is_found_empty(&self) -> bool {
+        self.found_empty.load(Ordering::Relaxed)
+    }
+
+    /// Under the lock: there is nothing to be received, and no sender waits that could be claimed, be it after a poll.
+    #[inline]
+    pub(crate) fn find_empty(&self) {
+        self.found_empty.store(true, Ordering::Relaxed);
+    }
+
+    /// Under the lock: something has come that a receive would find, be it a sender that waits or the close.
+    #[inline]
+    pub(crate) fn note_arrival(&self) {
+        if self.is_found_empty() {
+            self.found_empty.store(false, Ordering::Relaxed);
+        }
     }
 
     /// What becomes of an element that nobody will receive: the hook is given it, or it is dropped. A panic goes to the caller.
@@ -148,6 +172,7 @@ impl<T> Shared<T> {
         let left = {
             let mut state = self.state.lock();
             let left = state.put_back(element, place);
+            self.note_arrival();
             self.note_waiters(&state);
             left
         };
@@ -169,6 +194,7 @@ impl<T> Shared<T> {
                 return (false, panics);
             }
             let before = state.set_phase(Phase::Closed(cause.clone()));
+            self.note_arrival();
             let receivers = state.close_queue(false);
             self.note_waiters(&state);
             (before, receivers, take_handler(&mut state))
@@ -198,6 +224,7 @@ impl<T> Shared<T> {
                 state.cause()
             };
             before = state.set_phase(Phase::Cancelled(first.clone()));
+            self.note_arrival();
             producer = state.producer.take();
             put_back = std::mem::take(&mut state.put_back);
             buffer = std::mem::take(&mut state.buffer);

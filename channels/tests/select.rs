@@ -46,6 +46,67 @@ fn the_first_available_clause_wins_and_later_ones_are_not_registered() {
     });
 }
 
+/// S-1: a select that has found nothing leaves a note of that at the channel. Whatever comes then is seen by the next one, which does
+/// not take what is written later.
+#[test]
+fn whatever_comes_after_a_select_has_found_nothing_is_found_by_the_next() {
+    /// `what` is alive while the next select looks.
+    fn check<'a, W>(channel: &'a Channel<u32>, comes: impl FnOnce(&'a Channel<u32>) -> W) {
+        drop(Hand::waiting(select((channel.on_receive_catching(),))));
+        let what = comes(channel);
+        let later = Channel::new(1);
+        later.try_send(9).unwrap();
+        let mut next = Hand::new(select((
+            channel.on_receive_catching().then(|_| "what has come"),
+            later
+                .on_receive_catching()
+                .then(|_| "what is written later"),
+        )));
+        assert_eq!(next.poll(), Poll::Ready("what has come"));
+        drop(what);
+    }
+    fn polled<F: Future>(future: F) -> Hand<F> {
+        let mut hand = Hand::new(future);
+        let _ = hand.poll();
+        hand
+    }
+    for (capacity, overflow) in KINDS {
+        let new = || {
+            let channel = Channel::builder(capacity).overflow(overflow).build();
+            for _ in 0..2 {
+                // What was there and is gone makes no difference.
+                let _ = channel.try_send(0);
+                drain(&channel);
+            }
+            channel
+        };
+        check(&new(), |channel| polled(channel.send(1)));
+        check(&new(), |channel| polled(select((channel.on_send(1),))));
+        if capacity != Capacity::Rendezvous {
+            check(&new(), |channel| channel.try_send(1).unwrap());
+        }
+        // It was handed to a receive that is given up.
+        let channel = new();
+        let mut receives = Some(Hand::waiting(channel.receive()));
+        let _ = polled(channel.send(1));
+        check(&channel, |_| drop(receives.take()));
+        let channel = new();
+        let mut receives = Some(Hand::waiting(select((channel.on_receive(),))));
+        let _ = polled(channel.send(1));
+        check(&channel, |_| drop(receives.take()));
+        if capacity != Capacity::Rendezvous {
+            // A select waits there that another of its clauses has won, so that it takes nothing.
+            let (channel, other) = (new(), Channel::new(1));
+            let clauses = (channel.on_receive(), other.on_receive());
+            let _won = Hand::waiting(select(clauses));
+            other.try_send(1).unwrap();
+            check(&channel, |channel| polled(channel.send(1)));
+        }
+        check(&new(), |channel| channel.close());
+        check(&new(), |channel| channel.cancel());
+    }
+}
+
 /// S-1: each order equally often.
 #[test]
 fn an_unbiased_select_takes_from_each() {

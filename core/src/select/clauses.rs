@@ -56,6 +56,8 @@ pub trait Slots {
     fn proceed(self: Pin<&mut Self>, index: usize, at: &mut Registrar<'_>) -> Registered;
     /// [`Clause::attempt`]
     fn attempt(self: Pin<&mut Self>, index: usize) -> Attempt;
+    /// Attempts one after the other, as they were written, until one has won or cannot know; the winner.
+    fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize>;
     /// [`Clause::complete`]
     fn complete(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>) -> Poll<Self::Output>;
     /// Drops all clauses but this one.
@@ -79,6 +81,7 @@ macro_rules! tuples {
             type Output = T;
             type Slots = $slots<$($clause),+>;
 
+            #[inline]
             fn into_slots(self) -> Self::Slots {
                 let ($($field,)+) = self;
                 $slots { $($field: Some($field)),+ }
@@ -123,6 +126,18 @@ macro_rules! tuples {
                     },)+
                     _ => gone(),
                 }
+            }
+
+            #[inline]
+            fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize> {
+                let this = self.project();
+                $(match this.$field.as_pin_mut().map(Clause::attempt) {
+                    Some(Attempt::Won) => return Some($index),
+                    Some(Attempt::Nothing) => {}
+                    Some(Attempt::Unknown) => return None,
+                    None => gone(),
+                })+
+                None
             }
 
             fn complete(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>) -> Poll<T> {
@@ -193,6 +208,10 @@ impl Slots for NoSlots {
         gone()
     }
 
+    fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize> {
+        None
+    }
+
     fn complete(self: Pin<&mut Self>, _index: usize, _cx: &mut Context<'_>) -> Poll<Never> {
         gone()
     }
@@ -250,6 +269,18 @@ impl<C: Clause> Slots for ManySlots<C> {
 
     fn attempt(self: Pin<&mut Self>, index: usize) -> Attempt {
         self.at(index).attempt()
+    }
+
+    fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize> {
+        for (index, slot) in self.get_mut().0.iter_mut().enumerate() {
+            match slot.as_mut().map(|clause| clause.as_mut().attempt()) {
+                Some(Attempt::Won) => return Some(index),
+                Some(Attempt::Nothing) => {}
+                Some(Attempt::Unknown) => return None,
+                None => gone(),
+            }
+        }
+        None
     }
 
     fn complete(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>) -> Poll<C::Output> {

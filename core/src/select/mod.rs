@@ -88,6 +88,7 @@ pub use timeout::{OnTimeout, on_timeout};
 /// assert_eq!(answer, "quick");
 /// ```
 #[track_caller]
+#[inline]
 pub fn select<C: Clauses>(clauses: C) -> Select<C::Slots> {
     Select::new(clauses.into_slots(), Order::AsWritten)
 }
@@ -189,6 +190,7 @@ pin_project! {
 
 impl<S: Slots> Select<S> {
     #[track_caller]
+    #[inline]
     fn new(slots: S, order: Order) -> Self {
         Select {
             slots,
@@ -203,6 +205,9 @@ impl<S: Slots> Select<S> {
     /// The first clause, in their order, that is available at once, as far as that can be known without registering them.
     fn attempt(self: Pin<&mut Self>) -> Option<usize> {
         let mut this = self.project();
+        if let Order::AsWritten = this.order {
+            return this.slots.attempt_in_order();
+        }
         for turn in 0..this.slots.count() {
             let clause = this.order.clause(turn);
             match this.slots.as_mut().attempt(clause) {
