@@ -23,13 +23,15 @@ struct Part<'a, T> {
 }
 
 /// ```text
-///             registered              claimed, or it takes what is there itself
-///  Nothing --------------> Queued ------------------------------------------------> Taken
-///     |                                                                               ^
-///     +-------------------------------------------------------------------------------+
+///             registered             it takes what is there itself
+///  Nothing --------------> Queued --------------------------------> Taken
+///     |                                                               ^
+///     +---------------------------------------------------------------+
+///                      it takes what is there at once
 /// ```
 ///
-/// Back to `Nothing` when it is completed or dropped. One word and an element, since a select is moved with all its clauses.
+/// A peer that claims it leaves it `Queued`: what it was handed lies with its entry. Completed or dropped it is back at `Nothing`.
+/// Small, since a select is moved with all its clauses.
 enum Progress<T> {
     Nothing,
     /// Where it waits, or has been claimed.
