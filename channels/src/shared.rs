@@ -13,7 +13,7 @@ use corox_core::waiters_protocol::{FirstPanic, Key, State as Entry};
 use corox_core::{Error, Job};
 
 use crate::capacity::{BufferOverflow, Capacity};
-use crate::shim::{Mutex, MutexGuard};
+use crate::shim::{self, Mutex, MutexGuard};
 use crate::state::{CloseHandler, Handler, Phase, State};
 
 /// What is given the elements that nobody will receive.
@@ -27,7 +27,7 @@ pub(crate) struct Shared<T> {
     pub(crate) sender_waits: AtomicBool,
     /// A select has found nothing to receive, and nothing has come since: set and cleared under the lock. What has happened before a
     /// look at it is seen by that look, so that the next select need not take the lock to find nothing again.
-    found_empty: AtomicBool,
+    found_empty: shim::AtomicBool,
     is_rendezvous: bool,
     hook: Option<Hook<T>>,
     made: &'static Location<'static>,
@@ -48,7 +48,7 @@ impl<T> Shared<T> {
             state: Mutex::new(State::new(room, overflow)),
             receiver_waits: AtomicBool::new(false),
             sender_waits: AtomicBool::new(false),
-            found_empty: AtomicBool::new(false),
+            found_empty: shim::AtomicBool::new(false),
             is_rendezvous: room == 0,
             hook,
             made,

@@ -1,10 +1,14 @@
-//! The lock of a channel: core's or, under `--cfg corox_loom`, loom's.
+//! The lock of a channel, and what is read beside it: core's and std's or, under `--cfg corox_loom`, loom's.
 
 #[cfg(not(corox_loom))]
 pub(crate) use corox_core::waiters_protocol::BriefLock as Mutex;
 #[cfg(not(corox_loom))]
 pub(crate) use parking_lot::MutexGuard;
+#[cfg(not(corox_loom))]
+pub(crate) use std::sync::atomic::AtomicBool;
 
+#[cfg(corox_loom)]
+pub(crate) use loom::sync::atomic::AtomicBool;
 #[cfg(corox_loom)]
 pub(crate) use modelled::{Mutex, MutexGuard};
 

@@ -310,6 +310,48 @@ fn a_select_takes_from_one_of_two_senders() {
     });
 }
 
+/// A select that has found nothing, which the channel remembers.
+fn find_nothing(channel: &Channel<u32>) {
+    let mut selecting = select((channel.on_receive(),));
+    assert!(begin(&mut selecting).is_pending());
+}
+
+/// A select that looks where one has found nothing, while a sender comes: it finds the element, or is handed it. Preemptions: 4.
+#[test]
+fn a_select_that_looks_again_does_not_miss_a_sender() {
+    for capacity in [0, 1] {
+        model(4, move || {
+            let channel = Channel::new(capacity);
+            find_nothing(&channel);
+            let sender = run(&channel, |tx| block_on(tx.send(7)).unwrap());
+            assert_eq!(block_on(select((channel.on_receive(),))).unwrap(), 7);
+            sender.join().unwrap();
+        });
+    }
+}
+
+/// What was sent before that which the select's own task has received since is found, though nothing is locked to see that there is
+/// something. Preemptions: 3.
+#[test]
+fn a_select_finds_what_was_sent_before_what_its_task_has_received() {
+    model(3, || {
+        let (a, b, later) = (Channel::new(1), Channel::new(1), Channel::new(1));
+        find_nothing(&a);
+        later.try_send(3).unwrap();
+        let sender = run(&a, {
+            let b = b.clone();
+            move |a| {
+                block_on(a.send(1)).unwrap();
+                block_on(b.send(2)).unwrap();
+            }
+        });
+        assert_eq!(block_on(b.receive()).unwrap(), 2);
+        let first = block_on(select((a.on_receive(), later.on_receive())));
+        assert_eq!(first.unwrap(), 1);
+        sender.join().unwrap();
+    });
+}
+
 /// A select that is dropped while it is claimed: what it was handed stays in the channel. Preemptions: 4.
 #[test]
 fn what_a_dropped_select_was_handed_is_not_lost() {
