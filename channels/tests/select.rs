@@ -739,6 +739,22 @@ fn clauses_work_in_foreign_selects() {
     });
 }
 
+/// S-1: a future comes first as often as a channel, though what it has shows only when it is registered.
+#[test]
+fn in_an_unbiased_select_a_channel_does_not_overtake_a_future() {
+    run_blocking(async |_| {
+        let full = Channel::new(1);
+        let mut of_the_future = 0;
+        for _ in 0..400 {
+            let _ = full.try_send(0);
+            of_the_future += select_unbiased((on(ready(Ok(1))), full.on_receive())).await?;
+        }
+        assert!((100..300).contains(&of_the_future), "{of_the_future}");
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// Channels are looked at before anything is registered, and futures show only then what they have.
 #[test]
 fn a_channel_does_not_overtake_a_future_that_is_written_before_it() {
@@ -750,6 +766,12 @@ fn a_channel_does_not_overtake_a_future_that_is_written_before_it() {
         let two = on(ready(Ok(2)));
         let clauses = (empty.on_receive(), two, full.on_receive());
         assert_eq!(select(clauses).await?, 2);
+        let many = vec![
+            empty.on_receive().boxed(),
+            on(ready(Ok(4))).boxed(),
+            full.on_receive().boxed(),
+        ];
+        assert_eq!(select(many).await?, 4);
         let never = on(pending());
         let clauses = (empty.on_receive(), full.on_receive(), never);
         assert_eq!(select(clauses).await?, 3);

@@ -57,7 +57,17 @@ pub trait Slots {
     /// [`Clause::attempt`]
     fn attempt(self: Pin<&mut Self>, index: usize) -> Attempt;
     /// Attempts one after the other, as they were written, until one has won or cannot know; the winner.
-    fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize>;
+    fn attempt_in_order(mut self: Pin<&mut Self>) -> Option<usize> {
+        for index in 0..self.count() {
+            match self.as_mut().attempt(index) {
+                Attempt::Won => return Some(index),
+                Attempt::Nothing => {}
+                // Those after it must not win before it was asked.
+                Attempt::Unknown => return None,
+            }
+        }
+        None
+    }
     /// [`Clause::complete`]
     fn complete(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>) -> Poll<Self::Output>;
     /// Drops all clauses but this one.
@@ -128,6 +138,7 @@ macro_rules! tuples {
                 }
             }
 
+            // Without looking each up by its index.
             #[inline]
             fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize> {
                 let this = self.project();
@@ -208,10 +219,6 @@ impl Slots for NoSlots {
         gone()
     }
 
-    fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize> {
-        None
-    }
-
     fn complete(self: Pin<&mut Self>, _index: usize, _cx: &mut Context<'_>) -> Poll<Never> {
         gone()
     }
@@ -269,18 +276,6 @@ impl<C: Clause> Slots for ManySlots<C> {
 
     fn attempt(self: Pin<&mut Self>, index: usize) -> Attempt {
         self.at(index).attempt()
-    }
-
-    fn attempt_in_order(self: Pin<&mut Self>) -> Option<usize> {
-        for (index, slot) in self.get_mut().0.iter_mut().enumerate() {
-            match slot.as_mut().map(|clause| clause.as_mut().attempt()) {
-                Some(Attempt::Won) => return Some(index),
-                Some(Attempt::Nothing) => {}
-                Some(Attempt::Unknown) => return None,
-                None => gone(),
-            }
-        }
-        None
     }
 
     fn complete(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>) -> Poll<C::Output> {
