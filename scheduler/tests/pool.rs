@@ -354,6 +354,37 @@ fn what_a_task_woke_before_it_blocks_in_place_runs_meanwhile() {
     }
 }
 
+/// After short turns a few that are woken are kept for the same worker; if it computes instead, the monitor sends them elsewhere.
+#[test]
+fn what_a_task_woke_after_short_turns_runs_elsewhere_while_it_computes() {
+    let rt = multi(2);
+    let pool = Dispatcher::tokio(rt.handle().clone());
+    for others in 1..=4 {
+        let to = pool.clone();
+        let all_ran = spawn(&pool, async move {
+            let ran = Arc::new(AtomicUsize::new(0));
+            let (ask, _) = tokio::sync::broadcast::channel::<()>(1);
+            for _ in 0..others {
+                let (ran, mut asked) = (ran.clone(), ask.subscribe());
+                spawn(&to, async move {
+                    asked.recv().await.unwrap();
+                    ran.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+            for _ in 0..1000 {
+                again().await;
+            }
+            ask.send(()).unwrap();
+            let begun = Instant::now();
+            while ran.load(Ordering::SeqCst) < others && begun.elapsed() < Duration::from_secs(10) {
+                std::hint::spin_loop();
+            }
+            ran.load(Ordering::SeqCst) == others
+        });
+        assert!(all_ran.wait(), "{others}");
+    }
+}
+
 /// Decision 20: the woken drainer is in that worker's own slot in tokio, from where nobody takes it.
 #[test]
 fn what_a_task_of_tokios_woke_before_it_blocks_its_thread_runs_on_another() {

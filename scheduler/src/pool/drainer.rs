@@ -33,7 +33,7 @@ const SLICE: Duration = Duration::from_micros(200);
 pub(crate) struct Drainer {
     pool: Arc<Pool>,
     seat: Arc<Seat>,
-    local: Option<Box<Local>>,
+    pub(super) local: Option<Box<Local>>,
     started: bool,
     retired: bool,
 }
@@ -73,6 +73,7 @@ impl Drainer {
                 if seat.spare && pool.is_surplus() && pool.idle.retire(&seat.status) {
                     return End::Retired;
                 }
+                Local::with(pool, |local| local.pace.forget());
                 return End::Idle;
             };
             if ran == 0 {

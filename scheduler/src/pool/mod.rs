@@ -13,6 +13,7 @@ mod idle;
 mod io;
 mod monitor;
 mod on_close;
+mod pace;
 mod registry;
 mod seat;
 mod spares;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use crossbeam_deque::Injector;
 use parking_lot::RwLock;
@@ -66,7 +68,8 @@ fn push_next(pool: usize, task: impl FnOnce() -> Option<Task>) {
             return None;
         }
         local.push_next(task()?);
-        let more = local.len() > 1 && this.idle.any();
+        // One is run as soon as what runs here has done its turn.
+        let more = this.idle.any() && local.wants_help(1, Instant::now);
         (more || !this.armed.load(Ordering::Relaxed)).then(|| (this.clone(), more))
     });
     if let Some((pool, more)) = helped.flatten() {
@@ -201,20 +204,26 @@ impl Pool {
         let inside = self.is_inside();
         if inside && !self.fifo {
             let mut task = Some(task);
-            let queued = Local::with(self, |local| {
+            let more = Local::with(self, |local| {
                 match (how, task.take()) {
                     (_, None) => {}
                     (Wakeup::Yield, Some(task)) => self.injector.push(task),
                     (Wakeup::Wake, Some(task)) => local.push_next(task),
                     (Wakeup::Launch | Wakeup::Again, Some(task)) => local.push_back(task),
                 }
-                local.len() + usize::from(how == Wakeup::Yield)
+                self.idle.any()
+                    && match how {
+                        Wakeup::Wake => local.wants_help(1, Instant::now),
+                        Wakeup::Launch | Wakeup::Again => local.len() > 1,
+                        // What has yielded waits in the injector.
+                        Wakeup::Yield => local.len() > 0,
+                    }
             });
             if let Some(task) = task {
                 self.push_outside(task);
                 return Ok(());
             }
-            if queued.is_some_and(|queued| queued > 1) && self.idle.any() {
+            if more == Some(true) {
                 self.wake_one(true);
             }
             self.watch();
@@ -348,7 +357,7 @@ impl Pool {
     fn chain(&self) {
         if self.idle.any() {
             let more = !self.injector.is_empty()
-                || Local::with(self, |local| local.len() > 0).unwrap_or(false);
+                || Local::with(self, |local| local.wants_help(0, Instant::now)).unwrap_or(false);
             if more {
                 self.wake_one(true);
             }
@@ -442,4 +451,133 @@ pub(crate) fn give_back(task: Task) {
 pub(crate) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use seat::Seated;
+
+    /// A pool of two workers that nobody runs: a test plays its drainers.
+    fn pool() -> (tokio::runtime::Runtime, Arc<Pool>, [Box<Local>; 2]) {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let rt = builder.worker_threads(2).build().unwrap();
+        let pool = Arc::new(Pool::new(rt.handle().clone(), false));
+        // So that the monitor does not look at it.
+        pool.armed.store(true, Ordering::Relaxed);
+        let locals = [0, 1].map(|number| Local::new(pool.clone(), Some(number)));
+        *pool.seats.write() = locals.iter().map(|local| local.seat.clone()).collect();
+        pool.generation.fetch_add(1, Ordering::Release);
+        (rt, pool, locals)
+    }
+
+    fn task() -> Task {
+        Task::new(async {}, |_, _| {})
+    }
+
+    /// Runs what waits, and then so many tasks that they were short however slow the machine is.
+    fn run_short_tasks(pool: &Pool) {
+        while Local::with(pool, Local::next).flatten().is_some() {}
+        Local::with(pool, |local| (0..1_000_000).for_each(|_| _ = local.bump()));
+    }
+
+    type Push = fn(&Arc<Pool>);
+
+    const WAKES: [Push; 2] = [
+        |pool| push_woken(pool.address(), || Some(task())),
+        |pool| pool.push(task(), Wakeup::Wake).unwrap(),
+    ];
+
+    /// With one drainer asleep, this thread is the other one: whether it wakes that with so many pushes.
+    fn wakes(pool: &Arc<Pool>, asleep: &Seat, pushes: usize, push: Push) -> bool {
+        pool.idle.announce(&asleep.status);
+        (0..pushes).for_each(|_| push(pool));
+        let woken = asleep.status.is_notified();
+        pool.idle.start(&asleep.status);
+        woken
+    }
+
+    #[test]
+    fn a_few_that_are_woken_after_short_tasks_wake_no_drainer() {
+        for push in WAKES {
+            let (_rt, pool, [mine, other]) = pool();
+            let mut mine = Some(mine);
+            let _seated = Seated::enter(&mut mine);
+            let _here = Here::Pool(pool.address()).enter();
+            assert!(!wakes(&pool, &other.seat, 1, push));
+            // There are two now, and how long the tasks take is not known yet.
+            assert!(wakes(&pool, &other.seat, 1, push));
+            for few in 1..=4 {
+                run_short_tasks(&pool);
+                assert!(!wakes(&pool, &other.seat, few, push), "{few}");
+            }
+            assert!(wakes(&pool, &other.seat, 1, push));
+        }
+    }
+
+    #[test]
+    fn two_wake_a_drainer_if_they_are_launched_or_go_behind_others() {
+        let pushes: [Push; 3] = [
+            |pool| pool.push(task(), Wakeup::Launch).unwrap(),
+            |pool| pool.push(task(), Wakeup::Again).unwrap(),
+            |pool| pool.push(task(), Wakeup::Yield).unwrap(),
+        ];
+        for push in pushes {
+            let (_rt, pool, [mine, other]) = pool();
+            let mut mine = Some(mine);
+            let _seated = Seated::enter(&mut mine);
+            let _here = Here::Pool(pool.address()).enter();
+            wakes(&pool, &other.seat, 2, WAKES[0]);
+            run_short_tasks(&pool);
+            assert!(!wakes(&pool, &other.seat, 1, WAKES[0]));
+            assert!(wakes(&pool, &other.seat, 1, push));
+        }
+    }
+
+    #[test]
+    fn what_waits_when_a_batch_begins_wakes_a_drainer_unless_it_is_little() {
+        let chain: Push = |pool| pool.chain();
+        let (_rt, pool, [mine, other]) = pool();
+        let mut mine = Some(mine);
+        let _seated = Seated::enter(&mut mine);
+        let _here = Here::Pool(pool.address()).enter();
+        assert!(!wakes(&pool, &other.seat, 1, chain));
+        WAKES[0](&pool);
+        assert!(wakes(&pool, &other.seat, 1, chain));
+        for few in 0..=4 {
+            run_short_tasks(&pool);
+            (0..few).for_each(|_| WAKES[0](&pool));
+            assert!(!wakes(&pool, &other.seat, 1, chain), "{few}");
+        }
+        WAKES[0](&pool);
+        assert!(wakes(&pool, &other.seat, 1, chain));
+    }
+
+    #[test]
+    fn after_its_sleep_a_drainer_does_not_know_how_long_its_tasks_take() {
+        let (rt, pool, [mine, other]) = pool();
+        let mut mine = Some(mine);
+        {
+            let _seated = Seated::enter(&mut mine);
+            let _here = Here::Pool(pool.address()).enter();
+            wakes(&pool, &other.seat, 2, WAKES[0]);
+            run_short_tasks(&pool);
+            assert!(!wakes(&pool, &other.seat, 2, WAKES[0]));
+        }
+        let mut drainer = Drainer::new(mine.take().unwrap());
+        {
+            let _context = rt.enter();
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(pin!(&mut drainer).poll(&mut cx).is_pending());
+        }
+        let mut mine = drainer.local.take();
+        // Awake again.
+        pool.idle.start(&mine.as_ref().unwrap().seat.status);
+        let _seated = Seated::enter(&mut mine);
+        let _here = Here::Pool(pool.address()).enter();
+        assert!(wakes(&pool, &other.seat, 2, WAKES[0]));
+    }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
+use std::time::Instant;
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 use crossbeam_utils::CachePadded;
@@ -11,12 +12,17 @@ use crossbeam_utils::atomic::AtomicCell;
 
 use super::Pool;
 use super::idle::Status;
+use super::pace::Pace;
 use crate::Task;
 
 /// How many tasks may run from the next slot in a row, so that the deque gets its turn.
 const STREAK: u8 = 3;
 /// Every so many tasks the injector comes first.
 const INJECTOR_FIRST: u32 = 61;
+
+/// So many short tasks may wait here while another drainer is idle: what they wait is less than it takes to wake one, and few coroutines
+/// that wake each other all the time stay together.
+const KEPT: usize = 4;
 
 /// What everybody sees of a drainer.
 pub(crate) struct Seat {
@@ -77,6 +83,7 @@ pub(crate) struct Local {
     deque: Worker<Task>,
     epoch: Cell<usize>,
     streak: Cell<u8>,
+    pub(super) pace: Pace,
     random: Cell<u32>,
     /// The seats of the pool, and the generation of that list.
     peers: RefCell<(usize, Arc<[Arc<Seat>]>)>,
@@ -133,6 +140,7 @@ impl Local {
             deque,
             epoch: Cell::new(0),
             streak: Cell::new(0),
+            pace: Pace::new(),
             random: Cell::new((seed as u32).wrapping_mul(0x9E37_79B9) | 1),
             peers,
         })
@@ -164,6 +172,13 @@ impl Local {
     /// How many tasks wait in the deque and the slot.
     pub(super) fn len(&self) -> usize {
         self.deque.len() + usize::from(self.seat.full.load(Ordering::Relaxed))
+    }
+
+    /// Whether more than so many tasks wait here, and not just a few short ones: then an idle drainer shall take some. If one of those
+    /// that are kept takes long all the same, the monitor sends help.
+    pub(super) fn wants_help(&self, beyond: usize, now: impl FnOnce() -> Instant) -> bool {
+        let waiting = self.len();
+        waiting > beyond && (waiting > KEPT || !self.pace.is_short(self.epoch.get(), now))
     }
 
     /// Moves the next slot's task behind the others. Called before anything that keeps this drainer from running it.
