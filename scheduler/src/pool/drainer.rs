@@ -61,7 +61,7 @@ impl Drainer {
         let _seated = Seated::enter(&mut self.local);
         let _here = Here::Pool(pool.address()).enter();
         pool.idle.start(&seat.status);
-        let mut ran = 0;
+        let (mut ran, mut over) = (0, false);
         let mut slice = Slice::new(SLICE);
         loop {
             let Some(task) = Local::with(pool, Local::next).flatten() else {
@@ -82,8 +82,10 @@ impl Drainer {
             }
             task.run();
             ran += 1;
-            if ran == BATCH
-                || slice.is_over()
+            over |= ran == BATCH || slice.is_over();
+            // What was woken last has its turn still, or it would come after all that wait.
+            let more = || Local::with(pool, Local::has_next).unwrap_or(false);
+            if over && !more()
                 || !has_budget_remaining()
                 || seat.stuck.load(Ordering::Relaxed)
                 || pool.gate.is_closed()

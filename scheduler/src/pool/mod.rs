@@ -556,6 +556,71 @@ mod tests {
         assert!(wakes(&pool, &other.seat, 1, chain));
     }
 
+    fn poll(rt: &tokio::runtime::Runtime, drainer: &mut Drainer) {
+        let _context = rt.enter();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pin!(drainer).poll(&mut cx).is_pending());
+    }
+
+    #[test]
+    fn what_is_woken_at_the_end_of_a_batch_does_not_come_after_all_that_wait() {
+        let (rt, pool, [mine, _]) = pool();
+        let (pool, address) = (&pool, pool.address());
+        let log = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let mut mine = Some(mine);
+        {
+            let _seated = Seated::enter(&mut mine);
+            let _here = Here::Pool(address).enter();
+            for number in 0..1000 {
+                let log = log.clone();
+                let turn = async move {
+                    log.lock().push(number);
+                    // So that the first batch, of an even number of tasks, ends between one that wakes and the one that it wakes.
+                    if number == 0 {
+                        return;
+                    }
+                    let woken = Task::new(async move { log.lock().push(-number) }, |_, _| {});
+                    push_woken(address, || Some(woken));
+                };
+                let task = Task::new(turn, |_, _| {});
+                pool.push(task, Wakeup::Launch).unwrap();
+            }
+        }
+        let mut drainer = Drainer::new(mine.take().unwrap());
+        let mut polls = 0;
+        while log.lock().len() < 1999 {
+            poll(&rt, &mut drainer);
+            polls += 1;
+        }
+        let log = log.lock();
+        assert!(polls > 1, "{polls}");
+        let in_order = log[1..].chunks(2).all(|pair| pair[1] == -pair[0]);
+        assert!(in_order, "{log:?}");
+    }
+
+    #[test]
+    fn a_batch_ends_also_if_each_task_wakes_the_next() {
+        fn wake_next(address: usize, ran: Arc<AtomicUsize>) {
+            let turn = async move {
+                if ran.fetch_add(1, Ordering::Relaxed) < 1000 {
+                    wake_next(address, ran);
+                }
+            };
+            push_woken(address, || Some(Task::new(turn, |_, _| {})));
+        }
+        let (rt, pool, [mine, _]) = pool();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let mut mine = Some(mine);
+        {
+            let _seated = Seated::enter(&mut mine);
+            let _here = Here::Pool(pool.address()).enter();
+            wake_next(pool.address(), ran.clone());
+        }
+        poll(&rt, &mut Drainer::new(mine.take().unwrap()));
+        let ran = ran.load(Ordering::Relaxed);
+        assert!(ran <= 256 + 3, "{ran}");
+    }
+
     #[test]
     fn after_its_sleep_a_drainer_does_not_know_how_long_its_tasks_take() {
         let (rt, pool, [mine, other]) = pool();
@@ -568,11 +633,7 @@ mod tests {
             assert!(!wakes(&pool, &other.seat, 2, WAKES[0]));
         }
         let mut drainer = Drainer::new(mine.take().unwrap());
-        {
-            let _context = rt.enter();
-            let mut cx = Context::from_waker(Waker::noop());
-            assert!(pin!(&mut drainer).poll(&mut cx).is_pending());
-        }
+        poll(&rt, &mut drainer);
         let mut mine = drainer.local.take();
         // Awake again.
         pool.idle.start(&mine.as_ref().unwrap().seat.status);

@@ -181,6 +181,11 @@ impl Local {
         waiting > beyond && (waiting > KEPT || !self.pace.is_short(self.epoch.get(), now))
     }
 
+    /// Whether the next slot's task is the next to run.
+    pub(super) fn has_next(&self) -> bool {
+        self.seat.full.load(Ordering::Relaxed) && self.streak.get() < STREAK
+    }
+
     /// Moves the next slot's task behind the others. Called before anything that keeps this drainer from running it.
     pub(super) fn flush(&self) {
         if let Some(task) = self.seat.take_next() {
