@@ -16,7 +16,7 @@ use crate::here::Here;
 use crate::slice::Slice;
 use crate::task::report;
 
-/// How many tasks run before tokio gets its turn, if they are done soon.
+/// How many tasks run before tokio gets its turn, if they are done soon; and what the last ones woke, as long as it may run next.
 const BATCH: usize = 256;
 /// If they are not.
 const SLICE: Duration = Duration::from_micros(200);
